@@ -1,0 +1,1 @@
+"""Prefect deployments: when a flow runs."""

@@ -1,0 +1,122 @@
+"""Stages 5 to 8: the convolutional network, its architecture, augmentation and learning rate; and the residual network."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.preprocessing import preprocessing
+from flows.stage import train_model, tune
+from mnist_models.augmentation import Augmentation
+from mnist_models.config import Settings
+from mnist_models.dataset import DatasetReference
+from mnist_models.optimizers import Optimizer
+from mnist_models.study import OracleSpec, StageResult, Study
+from mnist_models.training import TrainingSpec
+
+BATCH_SIZE = 256
+
+
+@flow(name="cnn_baseline")
+def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
+    """Two 3 × 3 convolutions of 32 and 64 filters with pooling, a dense layer of 64, dropout 0.3."""
+    spec = TrainingSpec(
+        network="cnn",
+        hyperparameters={
+            "num_conv_layers": 2,
+            "num_filters_first_layer": 32,
+            "num_filters_sub_layers": 64,
+            "kernel_size": 3,
+            "dense_layer_size": 64,
+            "dropout_rate": 0.3,
+            "batch_normalization": False,
+        },
+        batch_size=BATCH_SIZE,
+        epochs=settings.cnn_epochs,
+        patience=settings.patience,
+        seed=settings.seed,
+    )
+    return train_model("cnn_baseline", spec, dataset or preprocessing(settings), settings)
+
+
+@flow(name="cnn_bayesian")
+def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
+    """Bayesian optimisation of architecture, dropout and learning rate."""
+    study = Study(
+        name="cnn_bayesian",
+        space="cnn_bayesian",
+        oracle=OracleSpec(
+            kind="bayesian",
+            seed=settings.seed,
+            window=settings.window,
+            max_trials=settings.bayesian_trials,
+            initial_points=settings.bayesian_initial_points,
+        ),
+        template=TrainingSpec(
+            network="cnn",
+            hyperparameters={},
+            batch_size=BATCH_SIZE,
+            epochs=settings.bayesian_epochs,
+            seed=settings.seed,
+        ),
+    )
+    return tune(
+        study, dataset or preprocessing(settings), settings, epochs=settings.cnn_epochs, patience=settings.patience
+    )
+
+
+@flow(name="cnn_augmentation")
+def cnn_augmentation(
+    settings: Settings, dataset: DatasetReference | None = None, architecture: StageResult | None = None
+) -> StageResult:
+    """Bayesian optimisation of augmentation, dropout and learning rate, with the architecture that was found."""
+    dataset = dataset or preprocessing(settings)
+    architecture = architecture or cnn_bayesian(settings, dataset)
+    study = Study(
+        name="cnn_augmentation",
+        space="cnn_augmentation",
+        oracle=OracleSpec(
+            kind="bayesian",
+            seed=settings.seed,
+            window=settings.window,
+            max_trials=settings.augmentation_trials,
+            initial_points=settings.bayesian_initial_points,
+        ),
+        template=architecture.model.spec.model_copy(
+            update={"epochs": settings.augmentation_epochs, "patience": None, "augmentation": Augmentation()}
+        ),
+    )
+    return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
+
+
+@flow(name="cnn_learning_rate")
+def cnn_learning_rate(
+    settings: Settings, dataset: DatasetReference | None = None, augmented: StageResult | None = None
+) -> StageResult:
+    """Grid of learning rates, all else as found."""
+    dataset = dataset or preprocessing(settings)
+    augmented = augmented or cnn_augmentation(settings, dataset)
+    study = Study(
+        name="cnn_learning_rate",
+        space="cnn_learning_rate",
+        oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
+        template=augmented.model.spec.model_copy(
+            update={"epochs": settings.learning_rate_epochs, "patience": settings.patience}
+        ),
+    )
+    return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
+
+
+@flow(name="cnn_residual")
+def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
+    """A small residual network with shifted images and a one-cycle schedule: our own candidate for the final model."""
+    spec = TrainingSpec(
+        network="residual",
+        hyperparameters={"width": 16},
+        optimizer=Optimizer(name="sgd", learning_rate=0.2, schedule="one_cycle", weight_decay=5e-4),
+        augmentation=Augmentation(width_shift_range=0.08, height_shift_range=0.08),
+        batch_size=128,
+        epochs=settings.residual_epochs,
+        keep="last",
+        seed=settings.seed,
+    )
+    return train_model("cnn_residual", spec, dataset or preprocessing(settings), settings)

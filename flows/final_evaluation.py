@@ -1,0 +1,49 @@
+"""Stage 9: the model that validation chose, trained on all training images and judged on the test set."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from mnist_models.config import Settings
+from mnist_models.dataset import DatasetReference
+from mnist_models.evaluation import FinalResult
+from mnist_models.study import StageResult
+from mnist_models.training import TrainingResult, TrainingSpec
+from tasks.evaluation import evaluate_members
+from tasks.training import submit_training
+
+
+@flow(name="final")
+def final_evaluation(
+    settings: Settings, dataset: DatasetReference, stages: list[StageResult]
+) -> tuple[FinalResult, list[TrainingResult]]:
+    """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
+    chosen = choose(stages)
+    futures = [
+        submit_training(f"final seed {spec.seed}", spec, dataset, settings, "final-model", keep_weights=True)
+        for spec in member_specs(chosen, settings)
+    ]
+    members: list[TrainingResult] = [future.result() for future in futures]
+    return evaluate_members(chosen.name, members, dataset, settings), members
+
+
+def choose(stages: list[StageResult]) -> StageResult:
+    """Returns the stage whose model has the lowest validation loss."""
+    losses = {stage.name: stage.model.metric("val_loss") for stage in stages}
+    return min((stage for stage in stages if losses[stage.name] is not None), key=lambda stage: losses[stage.name])
+
+
+def member_specs(chosen: StageResult, settings: Settings) -> list[TrainingSpec]:
+    """The chosen model's training on all training images, for the epochs that validation found, once per seed."""
+    return [
+        chosen.model.spec.model_copy(
+            update={
+                "split": "train+validation",
+                "epochs": chosen.model.best_epoch,
+                "patience": None,
+                "keep": "last",
+                "seed": settings.seed + number,
+            }
+        )
+        for number in range(settings.final_seeds)
+    ]

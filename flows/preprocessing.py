@@ -1,0 +1,15 @@
+"""Stage 1: preprocessing. `python flows/preprocessing.py` runs it alone."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from mnist_models.config import Settings
+from mnist_models.dataset import DatasetReference
+from tasks.dataset import preprocess_dataset
+
+
+@flow(name="preprocessing")
+def preprocessing(settings: Settings) -> DatasetReference:
+    """Loads, verifies and splits the data set: 50,000 training, 10,000 validation and 10,000 test images of MNIST."""
+    return preprocess_dataset(settings)

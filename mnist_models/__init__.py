@@ -1,0 +1,1 @@
+"""Pure functions that train, tune and judge image classifiers. Nothing here knows Prefect."""

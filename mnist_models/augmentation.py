@@ -1,0 +1,88 @@
+"""Augmentation: one random affine transform per image and epoch (seed, step 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from mnist_models.records import Record
+
+
+class Augmentation(Record):
+    """Ranges of the random transform, in Keras' units.
+
+    Attributes:
+        rotation_range: Largest angle, as a share of a full turn, both ways.
+        zoom_range: Largest change of size, as a share, both ways.
+        width_shift_range: Largest shift, as a share of the width, both ways.
+        height_shift_range: Largest shift, as a share of the height, both ways.
+
+    Shifts are by whole pixels, so that images which are neither turned nor zoomed stay sharp. What comes from outside the
+    image is 0.
+    """
+
+    rotation_range: float = Field(default=0.0, ge=0, le=0.5)
+    zoom_range: float = Field(default=0.0, ge=0, lt=1)
+    width_shift_range: float = Field(default=0.0, ge=0, lt=1)
+    height_shift_range: float = Field(default=0.0, ge=0, lt=1)
+
+
+def draw_transforms(
+    augmentation: Augmentation, count: int, image_shape: tuple[int, int, int], generator: np.random.Generator
+) -> np.ndarray:
+    """Draws a transform for each image.
+
+    Args:
+        augmentation: The ranges.
+        count: Number of images.
+        image_shape: (height, width, channels).
+        generator: Where the randomness comes from.
+
+    Returns:
+        float32 [count, 8]: the first eight entries of the projective matrices that map a place in the new image to a
+        place in the old one, as TensorFlow's `ImageProjectiveTransformV3` takes them.
+    """
+    height, width, _ = image_shape
+    angle = generator.uniform(-1, 1, count) * augmentation.rotation_range * 2 * np.pi
+    zoom = 1 + generator.uniform(-1, 1, count) * augmentation.zoom_range
+    shift_x = _whole_pixels(augmentation.width_shift_range * width, count, generator)
+    shift_y = _whole_pixels(augmentation.height_shift_range * height, count, generator)
+    a, b = np.cos(angle) * zoom, -np.sin(angle) * zoom
+    center_x, center_y = (width - 1) / 2, (height - 1) / 2
+    transforms = np.zeros((count, 8), dtype=np.float32)
+    transforms[:, 0], transforms[:, 1] = a, b
+    transforms[:, 2] = center_x - a * (center_x + shift_x) - b * (center_y + shift_y)
+    transforms[:, 3], transforms[:, 4] = -b, a
+    transforms[:, 5] = center_y + b * (center_x + shift_x) - a * (center_y + shift_y)
+    return transforms
+
+
+def transform(augmentation: Augmentation, images: Any, transforms: Any) -> Any:
+    """Applies one transform to each image, inside a TensorFlow graph.
+
+    Args:
+        augmentation: The ranges that the transforms were drawn from.
+        images: float32 [n, height, width, channels].
+        transforms: float32 [n, 8], from `draw_transforms`.
+
+    Returns:
+        float32 [n, height, width, channels].
+    """
+    import tensorflow as tf
+
+    sharp = augmentation.rotation_range == 0 and augmentation.zoom_range == 0
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=transforms,
+        output_shape=tf.shape(images)[1:3],
+        fill_value=0.0,
+        interpolation="NEAREST" if sharp else "BILINEAR",
+        fill_mode="CONSTANT",
+    )
+
+
+def _whole_pixels(largest: float, count: int, generator: np.random.Generator) -> np.ndarray:
+    bound = int(largest + 0.5)
+    return generator.integers(-bound, bound, size=count, endpoint=True)

@@ -1,0 +1,165 @@
+"""Settings: one type for the command line, for environment variables (`MNIST_…`) and for Prefect's parameter form.
+
+A profile is a set of values and nothing else: whatever it sets can be set by hand, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+Profile = Literal["quick", "standard", "full"]
+ENVIRONMENT_PREFIX = "MNIST_"
+
+QUICK: dict[str, Any] = {
+    "images": 3_000,
+    "grid_trials": 12,
+    "grid_epochs": 4,
+    "hyperband_max_epochs": 3,
+    "bayesian_trials": 4,
+    "bayesian_initial_points": 2,
+    "bayesian_epochs": 2,
+    "augmentation_trials": 4,
+    "augmentation_epochs": 2,
+    "learning_rate_epochs": 2,
+    "cnn_epochs": 4,
+    "residual_epochs": 6,
+}
+"""All stages on 3,000 images."""
+
+FULL: dict[str, Any] = {
+    "grid_epochs": 100,
+    "hyperband_max_epochs": 150,
+    "bayesian_trials": 200,
+    "bayesian_initial_points": None,
+    "bayesian_epochs": 5,
+    "augmentation_trials": 100,
+    "augmentation_epochs": 5,
+    "learning_rate_epochs": 100,
+    "cnn_epochs": 100,
+    "patience": 10,
+    "residual_epochs": 24,
+    "final_seeds": 10,
+}
+"""The original's spaces and budgets."""
+
+PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": {}, "full": FULL}
+
+
+class Settings(BaseSettings):
+    """What to run, on what, with which budgets. Defaults are those of the profile "standard"."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_parse_none_str="none",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_avoid_json=True,
+        cli_hide_none_type=True,
+    )
+
+    profile: Profile = Field(
+        default="standard", description="Set of budgets: quick (a first look), standard (a laptop), full (the original's)."
+    )
+    data: Path | None = Field(
+        default=None, description="An .npz with x_train, y_train, x_test, y_test; the embedded MNIST if none."
+    )
+    store: Path = Field(default=Path("artifacts"), description="Folder that keeps results, models and reports.")
+    seed: int = Field(default=1, ge=1, le=2**31 - 1, description="Of split, weights, order, augmentation and proposals.")
+    workers: int = Field(default=os.cpu_count() or 1, ge=1, le=256, description="Training processes, one thread each.")
+    window: int = Field(
+        default=4, ge=1, le=256, description="Open trials of a study; changes its proposals, unlike the workers."
+    )
+    refresh: bool = Field(default=False, description="Compute everything anew, whatever the store holds.")
+    images: int | None = Field(
+        default=None, ge=60, description="Use a stratified subset of so many training and validation images."
+    )
+    baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
+    grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
+    grid_epochs: int = Field(default=12, ge=1, description="Epochs at most of a trial of the grid.")
+    grid_batch_size: int = Field(default=256, ge=1, description="Images per step of the grid's trainings.")
+    hyperband_max_epochs: int = Field(default=9, ge=1, description="Epochs of Hyperband's longest trials.")
+    hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
+    bayesian_trials: int = Field(default=12, ge=1, description="Trials of the Bayesian search over architectures.")
+    bayesian_initial_points: int | None = Field(
+        default=6, ge=1, description="Random trials before Bayesian searches model the scores; 3 per dimension if none."
+    )
+    bayesian_epochs: int = Field(default=1, ge=1, description="Epochs of a trial of that search.")
+    augmentation_trials: int = Field(default=8, ge=1, description="Trials of the Bayesian search over augmentation.")
+    augmentation_epochs: int = Field(default=2, ge=1, description="Epochs of a trial of that search.")
+    learning_rate_epochs: int = Field(default=2, ge=1, description="Epochs at most of a trial of the learning-rate grid.")
+    retraining_epochs: int = Field(
+        default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
+    )
+    cnn_epochs: int = Field(default=8, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
+    patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
+    residual_epochs: int = Field(default=12, ge=1, description="Epochs of the residual network.")
+    final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the profile."""
+        return init_settings, env_settings, _ProfileSource(settings_cls)
+
+
+class _ProfileSource(PydanticBaseSettingsSource):
+    """The values of the profile that the sources before this one chose."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # values come all at once
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(PROFILES.get(self.current_state.get("profile", "standard"), {}))
+
+
+def parse_command_line(arguments: list[str] | None = None) -> Settings:
+    """Reads the settings from the command line and the environment; exits with status 2 where one is wrong.
+
+    Args:
+        arguments: Instead of the process's.
+    """
+    prog = Path(sys.argv[0]).name
+    try:
+        _refuse_unknown_variables()
+        return Settings(_cli_parse_args=sys.argv[1:] if arguments is None else arguments, _cli_prog_name=prog)
+    except ValidationError as error:
+        message = "\n".join(_explain(problem) for problem in error.errors())
+    except (SettingsError, ValueError) as error:
+        message = str(error)
+    sys.stderr.write(f"{prog}: {message}\n{prog}: see --help for all options\n")
+    raise SystemExit(2)
+
+
+def _explain(problem: Any) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    option, variable = f"--{name.replace('_', '-')}", f"{ENVIRONMENT_PREFIX}{name.upper()}"
+    expected = problem["msg"].removeprefix("Input should be ")
+    return f"{option} (or {variable}): expected {expected}. Received: {problem['input']!r}"
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would otherwise go unnoticed."""
+    known = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
+    if unknown:
+        raise ValueError(f"expected environment variables out of {', '.join(sorted(known))}. Received: {unknown[0]}")

@@ -1,0 +1,41 @@
+"""Batch normalisation in one fused kernel, several times faster on a CPU than Keras' own composition of operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="mnist_models")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` with TensorFlow's fused kernel where that exists.
+
+    Weights, names, configuration and inference are those of the plain layer, so weights move freely between the two. The
+    fused kernel serves training with float32 images [n, height, width, channels] on the TensorFlow backend; everything
+    else is the plain layer. The moving variance takes the unbiased variance of a batch, as in TensorFlow's kernel.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalises a batch; see the plain layer."""
+        fused = (
+            keras.backend.backend() == "tensorflow"
+            and training
+            and self.trainable
+            and mask is None
+            and self.center
+            and self.scale
+            and len(inputs.shape) == 4
+            and self.axis in (-1, 3)
+            and self.compute_dtype == "float32"
+        )
+        if not fused:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma, offset=self.beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True
+        )
+        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
+        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1.0 - self.momentum))
+        return outputs

@@ -1,0 +1,144 @@
+"""A study is a replayable conversation with a KerasTuner oracle.
+
+One thread asks for trials until a fixed window of them is open, tells the oldest's score, and asks again. What is proposed
+then depends on search space, oracle, seed, window and scores only: not on the number of workers, nor on which is faster.
+To resume a study is to hold the same conversation again, with the finished trials' results at hand.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle
+from mnist_models import search_spaces
+from mnist_models.study import OracleSpec, Values
+
+BOOKKEEPING = "tuner/"  # prefix of the values that Hyperband adds
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial that the oracle asks for.
+
+    Attributes:
+        number: From 1, in the order asked.
+        values: Hyperparameters of the search space.
+        epochs: To train, where the oracle says so (Hyperband); else None.
+        parent: Number of the trial that this one continues (Hyperband), or None.
+    """
+
+    number: int
+    values: Values
+    epochs: int | None = None
+    parent: int | None = None
+
+
+class Outcome(Protocol):
+    """The running trial of a proposal."""
+
+    def score(self) -> float:
+        """Waits for the trial and returns its finite score; lower is better."""
+
+
+class _GridOracle(GridSearchOracle):  # type: ignore[misc]
+    """Proposes without waiting: KerasTuner's own waits for each trial, since it might add hyperparameters."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        proposal: dict[str, Any] = super().populate_space(trial_id)
+        if proposal["status"] == "RUNNING":
+            self._populate_next.append(trial_id)
+        return proposal
+
+
+def converse(
+    spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposal], Outcome]
+) -> Iterator[tuple[Proposal, Outcome]]:
+    """Holds the conversation, and yields each trial once it has been told, in the order asked.
+
+    Args:
+        spec: The oracle.
+        space: The search space.
+        submit: Starts a trial.
+    """
+    with tempfile.TemporaryDirectory(prefix="oracle-") as folder:  # the oracle insists on files; nobody reads them
+        oracle = build_oracle(spec, space, folder)
+        numbers: dict[str, int] = {}
+        open_trials: deque[tuple[Any, Proposal, Outcome]] = deque()
+        while True:
+            while len(open_trials) < spec.window:
+                trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
+                if trial.status != "RUNNING":
+                    break
+                numbers[trial.trial_id] = len(numbers) + 1
+                proposal = _proposal(trial, numbers)
+                open_trials.append((trial, proposal, submit(proposal)))
+            if not open_trials:
+                return
+            trial, proposal, outcome = open_trials.popleft()
+            score = outcome.score()  # whatever goes wrong here must not happen inside the oracle, which keeps its lock
+            oracle.update_trial(trial.trial_id, {"val_loss": score})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
+            yield proposal, outcome
+
+
+def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:
+    """Builds the KerasTuner oracle, which minimises `val_loss`."""
+    common: dict[str, Any] = {
+        "objective": Objective("val_loss", "min"),
+        "hyperparameters": space,
+        "seed": spec.seed,
+        "allow_new_entries": False,
+        "tune_new_entries": False,
+    }
+    if spec.kind == "grid":
+        oracle = _GridOracle(max_trials=spec.max_trials, **common)
+    elif spec.kind == "hyperband":
+        oracle = HyperbandOracle(max_epochs=spec.max_epochs, factor=spec.factor, **common)
+    else:
+        oracle = BayesianOptimizationOracle(
+            max_trials=spec.max_trials, num_initial_points=spec.initial_points, **common
+        )
+    oracle.verbose = 0
+    oracle._set_project_dir(folder, "study")
+    return oracle
+
+
+def search_space(name: str) -> HyperParameters:
+    """Returns the search space of that name."""
+    space: HyperParameters = getattr(search_spaces, name)()
+    return space
+
+
+def expected_trials(spec: OracleSpec, space: HyperParameters) -> int:
+    """How many trials the study will have; for Hyperband and Bayesian a small space may end it earlier."""
+    if spec.kind == "hyperband":
+        oracle = HyperbandOracle(objective="val_loss", max_epochs=spec.max_epochs, factor=spec.factor)
+        brackets = range(oracle._get_num_brackets())
+        return sum(oracle._get_size(b, r) for b in brackets for r in range(oracle._get_num_rounds(b)))
+    combinations = 1
+    for hyperparameter in space.space:
+        combinations *= len(list(hyperparameter.values))
+    return min(spec.max_trials or combinations, combinations)
+
+
+def _proposal(trial: Any, numbers: dict[str, int]) -> Proposal:
+    values = trial.hyperparameters.values
+    searched = {name: value for name, value in values.items() if not name.startswith(BOOKKEEPING)}
+    parent = values.get("tuner/trial_id")
+    return Proposal(
+        number=numbers[trial.trial_id],
+        values={name: _rounded(value) for name, value in searched.items()},
+        epochs=values.get("tuner/epochs"),
+        parent=None if parent is None else numbers[parent],
+    )
+
+
+def _rounded(value: int | float | str) -> int | float | str:
+    """Steps of 0.05 add up to 0.15000000000000002; a person wrote 0.15."""
+    return round(value, 10) if isinstance(value, float) else value

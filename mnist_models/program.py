@@ -1,0 +1,161 @@
+"""A network's training and evaluation as TensorFlow graphs that run many steps at a call."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_models import augmentation, networks, optimizers
+from mnist_models.dataset import MAXIMUM_PIXEL, DatasetReference, Images
+
+if TYPE_CHECKING:
+    from mnist_models.training import TrainingSpec
+
+CHUNK_STEPS = 100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
+EVALUATION_BATCH = 500
+
+
+class Program:
+    """A built network with its optimiser, ready to train.
+
+    Args:
+        spec: What to train and how.
+        image_shape: (height, width, channels).
+        classes: Number of classes.
+    """
+
+    def __init__(self, spec: TrainingSpec, image_shape: tuple[int, int, int], classes: int) -> None:
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(spec.seed)
+        self.spec = spec
+        self.image_shape = image_shape
+        self.classes = classes
+        self.model = networks.build(spec.network, image_shape, classes, spec.hyperparameters)
+        self.logits = keras.Model(self.model.input, self.model.get_layer("logits").output)
+        self.optimizer = optimizers.build(spec.optimizer)
+        self.optimizer.build(self.model.trainable_variables)
+        pixels = tf.TensorSpec([None, *image_shape], tf.uint8)
+        labels = tf.TensorSpec([None], tf.int32)
+        transforms = tf.TensorSpec([None, 8], tf.float32)
+        rates = tf.TensorSpec([None], tf.float32)
+        self._train = tf.function(self._train_chunk, input_signature=[pixels, labels, transforms, rates])
+        self._evaluate = tf.function(self._evaluate_chunk, input_signature=[pixels, labels])
+
+    @classmethod
+    def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Self:
+        """Builds the program of a training on a data set."""
+        return cls(spec, dataset.image_shape, dataset.classes)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Copies of the model's weights, by number."""
+        return {f"{number:03d}": np.array(weight) for number, weight in enumerate(self.model.get_weights())}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that training changes: weights, seed generators, optimiser."""
+        return {f"{number:03d}": variable.numpy() for number, variable in enumerate(self._variables())}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Sets what `state` returned."""
+        for number, variable in enumerate(self._variables()):
+            variable.assign(state[f"{number:03d}"])
+
+    def train_epoch(self, images: Images, epoch: int) -> tuple[float, float]:
+        """Trains one epoch.
+
+        Args:
+            images: What to train on.
+            epoch: Number of epochs before this one; with the seed, it determines order and augmentation.
+
+        Returns:
+            Mean loss and accuracy over the epoch, as it trained.
+        """
+        spec, count = self.spec, len(images)
+        generator = np.random.default_rng([spec.seed, epoch])
+        order = generator.permutation(count)
+        steps = math.ceil(count / spec.batch_size)
+        rates = optimizers.learning_rates(spec.optimizer, epoch * steps, steps, spec.epochs * steps)
+        transforms = np.zeros((count, 8), dtype=np.float32)
+        if spec.augmentation is not None:
+            transforms = augmentation.draw_transforms(spec.augmentation, count, self.image_shape, generator)
+        totals = np.zeros(2)
+        for first in range(0, steps, CHUNK_STEPS):
+            rows = slice(first * spec.batch_size, (first + CHUNK_STEPS) * spec.batch_size)
+            chosen = order[rows]
+            chunk = self._train(
+                images.x[chosen], images.y[chosen], transforms[rows], rates[first : first + CHUNK_STEPS]
+            )
+            totals += chunk.numpy()
+        loss, accuracy = totals / count
+        return float(loss), float(accuracy)
+
+    def evaluate(self, images: Images) -> tuple[float, float]:
+        """Returns mean loss and accuracy on some images."""
+        chunk = EVALUATION_BATCH * 20
+        totals = sum(
+            self._evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
+            for first in range(0, len(images), chunk)
+        )
+        loss, accuracy = totals / len(images)
+        return float(loss), float(accuracy)
+
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def _train_chunk(self, pixels: Any, labels: Any, transforms: Any, rates: Any) -> Any:
+        batch = self.spec.batch_size
+        totals = tf.zeros(2, tf.float64)
+        for step in tf.range(tf.shape(rates)[0]):
+            rows = slice(step * batch, (step + 1) * batch)
+            totals += self._step(pixels[rows], labels[rows], transforms[rows], rates[step])
+        return totals
+
+    def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> Any:
+        images = _scale(pixels)
+        if self.spec.augmentation is not None:
+            images = augmentation.transform(self.spec.augmentation, images, transforms)
+        with tf.GradientTape() as tape:
+            logits = self.logits(images, training=True)
+            losses = self._losses(labels, logits)
+            objective = tf.reduce_mean(losses)
+            if self.model.losses:
+                objective += tf.add_n(self.model.losses)
+        gradients = tape.gradient(objective, self.model.trainable_variables)
+        self.optimizer.learning_rate.assign(rate)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return _totals(losses, logits, labels)
+
+    def _losses(self, labels: Any, logits: Any) -> Any:
+        smoothing = self.spec.label_smoothing
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        if smoothing:
+            uniform = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_mean(logits, axis=1)
+            losses = (1 - smoothing) * losses + smoothing * uniform
+        return losses
+
+    def _evaluate_chunk(self, pixels: Any, labels: Any) -> Any:
+        totals = tf.zeros(2, tf.float64)
+        for batch in tf.range((tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH):
+            rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+            logits = self.logits(_scale(pixels[rows]), training=False)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
+            totals += _totals(losses, logits, labels[rows])
+        return totals
+
+
+def _scale(pixels: Any) -> Any:
+    return tf.cast(pixels, tf.float32) / MAXIMUM_PIXEL
+
+
+def _totals(losses: Any, logits: Any, labels: Any) -> Any:
+    """Sum of the losses and number of correct answers, float64 [2]."""
+    correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
+    return tf.stack([tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.float64))])

@@ -1,0 +1,179 @@
+"""Where files live, and how they are written and believed: atomically, and only with the right digest.
+
+Layout of a store:
+
+    results/      one JSON file per finished task, named by its cache key (written by Prefect)
+    datasets/     the arrays of each data set, memory-mapped by all workers
+    weights/      weights of the models that a record points to
+    checkpoints/  state of unfinished trainings, removed when their study ends
+    runs/         what a person reads: one folder per run; `latest` points at the last finished one
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnist_models.records import FileReference
+
+SEAL_LENGTH = 64  # a SHA-256 in hexadecimal digits
+
+
+class DamagedFileError(Exception):
+    """A file is missing or does not hold what was written to it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+class Store:
+    """A folder that holds everything a run produces.
+
+    Args:
+        root: The folder; made when first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    @property
+    def results(self) -> Path:
+        """Prefect's result records."""
+        return self.root / "results"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run, for people."""
+        return self.root / "runs"
+
+    def check_writable(self) -> None:
+        """Fails early where nothing could be kept.
+
+        Raises:
+            OSError: If no file can be written here; the message names the folder.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise OSError(
+                f"Expected a writable folder for --store. Received: {self.root} ({error.strerror or error})"
+            ) from error
+
+    def reference(self, path: Path) -> FileReference:
+        """Returns the reference (relative path, SHA-256, size) of a file in this store."""
+        data = path.read_bytes()
+        return FileReference(
+            path=path.relative_to(self.root).as_posix(), sha256=hashlib.sha256(data).hexdigest(), size=len(data)
+        )
+
+    def verify(self, reference: FileReference) -> Path:
+        """Returns the absolute path of a referenced file once its bytes are those that were written.
+
+        Raises:
+            DamagedFileError: If the file is missing, or its size or digest is another.
+        """
+        path = self.root / reference.path
+        try:
+            size = path.stat().st_size
+            if size != reference.size:
+                raise DamagedFileError(path, f"expected {reference.size} bytes, found {size}")
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise DamagedFileError(path, "the file is missing") from None
+        if found != reference.sha256:
+            raise DamagedFileError(path, f"expected SHA-256 {reference.sha256[:12]}…, found {found[:12]}…")
+        return path
+
+    def write(self, relative: str | Path, data: bytes) -> FileReference:
+        """Writes a file atomically and returns its reference."""
+        path = self.root / relative
+        write_atomic(path, data)
+        return FileReference(
+            path=path.relative_to(self.root).as_posix(), sha256=hashlib.sha256(data).hexdigest(), size=len(data)
+        )
+
+    def write_array(self, relative: str | Path, array: np.ndarray) -> FileReference:
+        """Writes an array as an .npy file, to be memory-mapped."""
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        return self.write(relative, buffer.getvalue())
+
+    def remove(self, relative: str | Path) -> None:
+        """Removes a file or a folder below the root, if it is there."""
+        path = self.root / relative
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader, or the machine after a power cut, finds either the old or the new content.
+
+    Raises:
+        OSError: If the disk refuses; the old file is then untouched and no temporary one is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def pack(arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> bytes:
+    """Packs arrays and JSON state into bytes that carry their own SHA-256; equal content gives equal bytes."""
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(state, sort_keys=True).encode(), dtype=np.uint8)
+    members: dict[str, Any] = {**arrays, "state": text}
+    np.savez(buffer, **members)
+    payload = buffer.getvalue()
+    return hashlib.sha256(payload).hexdigest().encode() + payload
+
+
+def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads what `pack` made.
+
+    Raises:
+        DamagedFileError: If the file is missing, cut short or altered.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedFileError(path, "the file is missing") from None
+    seal, payload = data[:SEAL_LENGTH], data[SEAL_LENGTH:]
+    if hashlib.sha256(payload).hexdigest().encode() != seal:
+        raise DamagedFileError(path, "its content does not match its SHA-256")
+    with np.load(io.BytesIO(payload), allow_pickle=False) as members:
+        arrays = {name: members[name] for name in members.files}
+    state: dict[str, Any] = json.loads(arrays.pop("state").tobytes())
+    return arrays, state

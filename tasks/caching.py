@@ -1,0 +1,105 @@
+"""How tasks are cached: by keys that we compute, as JSON records that are verified before Prefect may believe them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from prefect import Task
+from prefect.cache_policies import CacheKeyFnPolicy, CachePolicy
+from prefect.context import TaskRunContext
+from prefect.serializers import JSONSerializer
+from pydantic import BaseModel, ValidationError
+
+from mnist_models.dataset import DatasetReference
+from mnist_models.evaluation import FinalResult
+from mnist_models.records import FileReference, SealedRecord
+from mnist_models.store import DamagedFileError, Store
+from mnist_models.study import StudyResult
+from mnist_models.training import TrainingResult
+
+LOG = logging.getLogger(__name__)
+RECORDS: dict[str, type[SealedRecord]] = {
+    f"{record.__module__}.{record.__name__}": record
+    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult)
+}
+
+
+def by_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    """The cache key is the task's own parameter `key`, which holds inputs, data and code."""
+    return str(parameters["key"])
+
+
+BY_KEY: CachePolicy = CacheKeyFnPolicy(cache_key_fn=by_key)
+"""The cache policy of every task that computes something."""
+
+DURABLE: dict[str, Any] = {
+    "cache_policy": BY_KEY,
+    "persist_result": True,
+    "result_serializer": JSONSerializer(),
+    "cache_result_in_memory": False,
+}
+"""Options of every task that computes something."""
+
+
+def in_store(task: Task[..., Any], store: Store, key: str, refresh: bool) -> Task[..., Any]:
+    """Returns the task with its results in a store, once a damaged record of `key` is out of the way.
+
+    Args:
+        task: A task with the options `DURABLE`.
+        store: Where its results are.
+        key: Of the result that is about to be looked up.
+        refresh: Compute it anew in any case.
+    """
+    if not refresh:
+        discard_damaged(store, key)
+    return task.with_options(result_storage=store.results, refresh_cache=refresh)
+
+
+def discard_damaged(store: Store, key: str) -> None:
+    """Removes a record that is not sound, or points to a file that is not, so that it is computed again."""
+    path = store.results / key
+    if not path.exists():
+        return
+    try:
+        for reference in _files(read_record(path.read_bytes(), key)):
+            store.verify(reference)
+    except (ValueError, ValidationError, KeyError, TypeError, DamagedFileError) as error:
+        damaged = error.path if isinstance(error, DamagedFileError) else path
+        LOG.warning("%s is damaged and is computed again (%s)", damaged, str(error).splitlines()[0])
+        path.unlink(missing_ok=True)
+
+
+def read_record(content: bytes, key: str) -> SealedRecord:
+    """Reads a record as Prefect wrote it, without letting it choose how it is read.
+
+    Raises:
+        ValueError: If it is not JSON, was altered, is of another kind, or answers another key.
+    """
+    outer = json.loads(content)
+    if outer["metadata"]["serializer"]["type"] != "json":
+        raise ValueError(f"expected a JSON result, received {outer['metadata']['serializer']['type']!r}")
+    inner = json.loads(outer["result"])
+    record = RECORDS[inner["__class__"]].model_validate(inner["data"])
+    if record.key != key:
+        raise ValueError("it is the record of another task")
+    return record
+
+
+def _files(value: Any) -> Iterator[FileReference]:
+    """All files that a record points to."""
+    if isinstance(value, FileReference):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _files(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _files(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _files(item)
+
+

@@ -1,0 +1,32 @@
+"""The task that preprocesses the data set."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from prefect import task
+
+from mnist_models.config import Settings
+from mnist_models.dataset import EMBEDDED, DatasetReference, preprocess
+from mnist_models.fingerprint import code_fingerprint
+from mnist_models.records import digest
+from mnist_models.store import Store
+from tasks.caching import DURABLE, in_store
+
+
+@task(name="preprocess", task_run_name="preprocess {source}", **DURABLE)
+def preprocess_task(source: str, root: Path, data: Path | None, images: int | None, seed: int, key: str) -> DatasetReference:
+    """Loads, verifies, splits and stores a data set; see `mnist_models.dataset.preprocess`."""
+    return preprocess(Store(root), data=data, images=images, seed=seed, key=key)
+
+
+def preprocess_dataset(settings: Settings) -> DatasetReference:
+    """Returns the data set that the settings name, preprocessed before or now."""
+    store = Store(settings.store)
+    path = settings.data or EMBEDDED
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    key = f"dataset-{digest([path.name, content, settings.images, settings.seed, code_fingerprint('dataset')])}"
+    run = in_store(preprocess_task, store, key, settings.refresh)
+    dataset: DatasetReference = run(path.name, store.root, settings.data, settings.images, settings.seed, key)
+    return dataset

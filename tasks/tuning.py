@@ -1,0 +1,141 @@
+"""The task that runs a study; each of its trials is a task run of its own."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from mnist_models.config import Settings
+from mnist_models.dataset import DatasetReference
+from mnist_models.store import Store
+from mnist_models.study import Study, StudyResult, Trial, record_trial
+from mnist_models.training import TrainingResult
+from tasks.caching import DURABLE, in_store
+from tasks.training import submit_training
+from tasks.workers import PoolClosedError, quiet_import
+
+LOG = logging.getLogger(__name__)
+MOST_FAILED = 0.5  # a study ends with an error where more than this share of its trials failed
+
+
+class StudyFailedError(RuntimeError):
+    """Too many trials failed for the study to mean anything."""
+
+
+@dataclass
+class _Submitted:
+    """A trial under way."""
+
+    number: int
+    parent: int | None
+    values: dict[str, Any]
+    future: Any
+    worst: float
+    trial: Trial | None = None
+
+    def score(self) -> float:
+        """Waits for the trial; one that failed counts as bad as guessing, so that the oracle can go on."""
+        self.future.wait()
+        result = self.future.state.result(raise_on_failure=False)
+        if isinstance(result, PoolClosedError) or not isinstance(result, TrainingResult | Exception):
+            raise PoolClosedError("the run is stopping")
+        if isinstance(result, Exception):
+            self.trial = Trial(
+                number=self.number, parent=self.parent, values=self.values, epochs=0, best_epoch=0, val_loss=None,
+                val_accuracy=None, train_accuracy=None, seconds=0.0, failure=f"{type(result).__name__}: {result}",
+            )  # fmt: skip
+        else:
+            self.trial = record_trial(self.number, self.parent, self.values, result)
+        return self.worst if self.trial.val_loss is None else self.trial.val_loss
+
+
+@task(name="study", task_run_name="study {name}", **DURABLE)
+def study_task(name: str, study: Study, dataset: DatasetReference, settings: Settings, key: str) -> StudyResult:
+    """Converses with the study's oracle until it has no more trials to propose."""
+    with quiet_import():
+        from mnist_models import oracle
+    warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
+
+    space = oracle.search_space(study.space)
+    expected = oracle.expected_trials(study.oracle, space)
+    worst = math.log(dataset.classes)
+    folder = f"{study.name}-{key[-16:]}"
+
+    def submit(proposal: oracle.Proposal) -> _Submitted:
+        spec = study.spec(proposal.values, proposal.epochs)
+        label = f"{study.name} trial {proposal.number} of {expected}"
+        future = submit_training(label, spec, dataset, settings, folder, keep_weights=False)
+        return _Submitted(proposal.number, proposal.parent, proposal.values, future, worst)
+
+    progress = _Progress(study.name, expected)
+    trials: list[Trial] = []
+    for _, submitted in oracle.converse(study.oracle, space, submit):
+        if submitted.trial is not None:
+            trials.append(submitted.trial)
+            progress.tell(submitted.trial)
+    failed = [trial for trial in trials if trial.failure]
+    if len(failed) > MOST_FAILED * len(trials):
+        raise StudyFailedError(f"{study.name}: {len(failed)} of {len(trials)} trials failed, the last by {failed[-1].failure}")
+    Store(settings.store).remove(Path("checkpoints") / folder)
+    return StudyResult(key=key, name=study.name, trials=tuple(trials))
+
+
+class _Progress:
+    """Says how a study is doing: at each new best trial, and every few seconds."""
+
+    SECONDS = 5.0
+
+    def __init__(self, name: str, expected: int) -> None:
+        self.name = name
+        self.expected = expected
+        self.start = self.said = time.monotonic()
+        self.best: Trial | None = None
+
+    def tell(self, trial: Trial) -> None:
+        """Takes note of a finished trial."""
+        if trial.failure:
+            LOG.warning("%s  trial %d failed: %s", self.name, trial.number, trial.failure)
+        better = trial.val_loss is not None and (
+            self.best is None or self.best.val_loss is None or trial.val_loss < self.best.val_loss
+        )
+        if better:
+            self.best = trial
+        now = time.monotonic()
+        if self.best and (better or now - self.said >= self.SECONDS or trial.number == self.expected):
+            self.said = now
+            left = (now - self.start) / trial.number * (self.expected - trial.number)
+            LOG.info(
+                "%s  trial %d of %d · best val_loss %.4f (trial %d, val_accuracy %.2f %%) · %s left",
+                self.name, trial.number, self.expected, self.best.val_loss, self.best.number,
+                100 * (self.best.val_accuracy or 0), duration(left),
+            )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """Says a time as a person would: 48 s, 2 min, 3 h 20 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tuple[StudyResult, bool]:
+    """Runs a study, or finds it done.
+
+    Returns:
+        Its result, and whether it came from the cache.
+
+    Raises:
+        StudyFailedError: If too many of its trials failed.
+    """
+    key = study.key(dataset)
+    run = in_store(study_task, Store(settings.store), key, settings.refresh)
+    state = run(study.name, study, dataset, settings, key, return_state=True)
+    return state.result(), state.name == "Cached"
