@@ -66,11 +66,11 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
 
 @flow(name="cnn_augmentation")
 def cnn_augmentation(
-    settings: Settings, dataset: DatasetReference | None = None, architecture: StageResult | None = None
+    settings: Settings, dataset: DatasetReference | None = None, architecture: TrainingSpec | None = None
 ) -> StageResult:
     """Bayesian optimisation of augmentation, dropout and learning rate, with the architecture that was found."""
     dataset = dataset or preprocessing(settings)
-    architecture = architecture or cnn_bayesian(settings, dataset)
+    architecture = architecture or cnn_bayesian(settings, dataset).model.spec
     study = Study(
         name="cnn_augmentation",
         space="cnn_augmentation",
@@ -81,7 +81,7 @@ def cnn_augmentation(
             max_trials=settings.augmentation_trials,
             initial_points=settings.bayesian_initial_points,
         ),
-        template=architecture.model.spec.model_copy(
+        template=architecture.model_copy(
             update={"epochs": settings.augmentation_epochs, "patience": None, "augmentation": Augmentation()}
         ),
     )
@@ -90,16 +90,16 @@ def cnn_augmentation(
 
 @flow(name="cnn_learning_rate")
 def cnn_learning_rate(
-    settings: Settings, dataset: DatasetReference | None = None, augmented: StageResult | None = None
+    settings: Settings, dataset: DatasetReference | None = None, augmented: TrainingSpec | None = None
 ) -> StageResult:
     """Grid of learning rates, all else as found."""
     dataset = dataset or preprocessing(settings)
-    augmented = augmented or cnn_augmentation(settings, dataset)
+    augmented = augmented or cnn_augmentation(settings, dataset).model.spec
     study = Study(
         name="cnn_learning_rate",
         space="cnn_learning_rate",
         oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
-        template=augmented.model.spec.model_copy(
+        template=augmented.model_copy(
             update={"epochs": settings.learning_rate_epochs, "patience": settings.patience}
         ),
     )

@@ -7,6 +7,7 @@ from prefect import flow
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.evaluation import FinalResult
+from mnist_models.store import Store
 from mnist_models.study import StageResult
 from mnist_models.training import TrainingResult, TrainingSpec
 from tasks.evaluation import evaluate_members
@@ -23,7 +24,8 @@ def final_evaluation(
         submit_training(f"final seed {spec.seed}", spec, dataset, settings, "final-model", keep_weights=True)
         for spec in member_specs(chosen, settings)
     ]
-    members: list[TrainingResult] = [future.result() for future in futures]
+    members = [future.result() for future in futures]
+    Store(settings.store).remove("checkpoints/final-model")
     return evaluate_members(chosen.name, members, dataset, settings), members
 
 

@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from mnist_models.config import Settings, parse_command_line
+from flows.terminal import read_settings, run
 
 if __name__ == "__main__":  # --help answers, and a bad option is refused, before the heavy imports
-    SETTINGS = parse_command_line()
+    SETTINGS = read_settings()
 
+# ruff: noqa: E402
+import time
+from datetime import datetime
+
+import prefect.runtime
 from prefect import flow
 
 from flows.cnn import cnn_augmentation, cnn_baseline, cnn_bayesian, cnn_learning_rate, cnn_residual
 from flows.final_evaluation import final_evaluation
 from flows.fully_connected import fully_connected_baseline, fully_connected_grid, fully_connected_hyperband
 from flows.preprocessing import preprocessing
-from flows.run import name_run, run
+from flows.stage import Stages
+from flows.summary import print_summary
+from mnist_models.config import Settings
+from tasks.reporting import RunSummary, write_run
+
+
+def name_run() -> str:
+    """Names a run by profile and time."""
+    settings = prefect.runtime.flow_run.parameters["settings"]
+    return f"{settings['profile'] if isinstance(settings, dict) else settings.profile} {datetime.now():%Y-%m-%d %H:%M:%S}"
+
 
 @flow(name="full_pipeline", flow_run_name=name_run)
-def full_pipeline(settings: Settings):
+def full_pipeline(settings: Settings) -> RunSummary:
+    """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
+    start = time.monotonic()
     dataset = preprocessing(settings)
-    stages = [
-        fully_connected_baseline(settings, dataset),
-        fully_connected_grid(settings, dataset),
-        fully_connected_hyperband(settings, dataset),
-        cnn_baseline(settings, dataset),
-    ]
-    architecture = cnn_bayesian(settings, dataset)
-    augmented = cnn_augmentation(settings, dataset, architecture)
-    stages += [architecture, augmented, cnn_learning_rate(settings, dataset, augmented), cnn_residual(settings, dataset)]
-    final, members = final_evaluation(settings, dataset, stages)
-    return final
+    stages = Stages(settings, dataset)
+    stages.start(fully_connected_baseline)
+    stages.start(fully_connected_grid)
+    stages.start(fully_connected_hyperband)
+    stages.start(cnn_baseline)
+    stages.start(cnn_bayesian)
+    stages.start(cnn_augmentation, after=cnn_bayesian)
+    stages.start(cnn_learning_rate, after=cnn_augmentation)
+    stages.start(cnn_residual)
+    results = stages.results()
+    final, members = final_evaluation(settings, dataset, results)
+    seconds = time.monotonic() - start
+    summary = write_run(prefect.runtime.flow_run.name, settings, dataset, results, final, members, seconds)
+    print_summary(summary)
+    return summary
 
 
 if __name__ == "__main__":

@@ -1,19 +1,31 @@
-"""What every stage does: train one network, or search and train the winner anew."""
+"""What every stage does: train one network, or search and train the winner anew; and how stages run side by side."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from typing import Any
+
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
+from mnist_models.store import Store
 from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingResult, TrainingSpec
-from tasks.training import submit_training
-from tasks.tuning import run_study
+from tasks.caching import is_cached
+from tasks.training import STAGE_NUMBER, submit_training
+from tasks.tuning import duration, run_study
+
+LOG = logging.getLogger(__name__)
+
+_announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", default=lambda winner: None)
 
 
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
-    model, cached = _train(f"{name} model", name, spec, dataset, settings)
-    return StageResult(name=name, model=model, cached=cached)
+    model, cached = _train(name, f"{name} model", spec, dataset, settings)
+    return _told(StageResult(name=name, model=model, cached=cached))
 
 
 def tune(
@@ -30,15 +42,75 @@ def tune(
     """
     result, study_cached = run_study(study, dataset, settings)
     winner = study.spec(result.best.values, epochs).model_copy(update={"patience": patience})
-    model, model_cached = _train(f"{study.name} winner", study.name, winner, dataset, settings)
-    return StageResult(
-        name=study.name, model=model, trials=result.trials, cached=study_cached and model_cached
-    )
+    _announce.get()(winner)
+    model, model_cached = _train(study.name, f"{study.name} winner", winner, dataset, settings)
+    cached = study_cached and model_cached
+    return _told(StageResult(name=study.name, model=model, trials=result.trials, cached=cached))
+
+
+class Stages:
+    """Stages that run side by side, as far as one does not need what another finds.
+
+    The workers serve them in the order in which they were started, so that a later stage only takes what an earlier one
+    leaves free: the second worker, while the first trains a single model.
+    """
+
+    def __init__(self, settings: Settings, dataset: DatasetReference) -> None:
+        self.settings = settings
+        self.dataset = dataset
+        self._threads = ThreadPoolExecutor(thread_name_prefix="stage")
+        self._results: dict[str, Future[StageResult]] = {}
+        self._winners: dict[str, Future[TrainingSpec]] = {}
+
+    def start(self, stage: Callable[..., StageResult], after: Callable[..., StageResult] | None = None) -> None:
+        """Starts a stage.
+
+        Args:
+            stage: A flow of (settings, dataset) or (settings, dataset, winner).
+            after: The stage whose winning specification it goes on from; it starts when that is known.
+        """
+        name = stage.__name__
+        self._winners[name] = Future()
+        needed = self._winners[after.__name__] if after else None
+        context = copy_context()
+        self._results[name] = self._threads.submit(context.run, self._run, stage, len(self._results), needed)
+        self._results[name].add_done_callback(lambda done: self._give_up(name, done))
+
+    def results(self) -> list[StageResult]:
+        """Waits for all stages and returns their results in the order started.
+
+        Raises:
+            Exception: What the first stage that failed raised.
+        """
+        return [result.result() for result in self._results.values()]
+
+    def _run(self, stage: Callable[..., StageResult], number: int, needed: Future[TrainingSpec] | None) -> StageResult:
+        STAGE_NUMBER.set(number)
+        _announce.set(self._winners[stage.__name__].set_result)
+        found: list[Any] = [needed.result()] if needed else []
+        return stage(self.settings, self.dataset, *found)
+
+    def _give_up(self, name: str, done: Future[StageResult]) -> None:
+        """A stage that failed before it had a winner fails those that wait for it."""
+        error = done.exception()
+        if error is not None and not self._winners[name].done():
+            self._winners[name].set_exception(error)
 
 
 def _train(
-    name: str, folder: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings
+    folder: str, name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings
 ) -> tuple[TrainingResult, bool]:
     future = submit_training(name, spec, dataset, settings, f"{folder}-model", keep_weights=True)
-    model: TrainingResult = future.result()
-    return model, future.state.name == "Cached"
+    model = future.result()
+    Store(settings.store).remove(f"checkpoints/{folder}-model")
+    return model, is_cached(future)
+
+
+def _told(stage: StageResult) -> StageResult:
+    model = stage.model
+    LOG.info(
+        "%s  model: val_loss %.4f, val_accuracy %.2f %% at epoch %d of %d · %s",
+        stage.name, model.metric("val_loss"), 100 * (model.metric("val_accuracy") or 0), model.best_epoch, model.epochs,
+        "from the cache" if stage.cached else duration(stage.seconds) + " of training",
+    )  # fmt: skip
+    return stage

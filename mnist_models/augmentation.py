@@ -72,15 +72,19 @@ def transform(augmentation: Augmentation, images: Any, transforms: Any) -> Any:
     """
     import tensorflow as tf
 
-    sharp = augmentation.rotation_range == 0 and augmentation.zoom_range == 0
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
         transforms=transforms,
         output_shape=tf.shape(images)[1:3],
         fill_value=0.0,
-        interpolation="NEAREST" if sharp else "BILINEAR",
+        interpolation="NEAREST" if is_sharp(augmentation) else "BILINEAR",
         fill_mode="CONSTANT",
     )
+
+
+def is_sharp(augmentation: Augmentation) -> bool:
+    """Whether images are only shifted, so that no pixel has to be interpolated."""
+    return augmentation.rotation_range == 0 and augmentation.zoom_range == 0
 
 
 def _whole_pixels(largest: float, count: int, generator: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import keras
 
-from mnist_models.layers import FusedBatchNormalization
+from mnist_models.layers import FusedBatchNormalization, TunableDropout
 
 MOMENTUM = 0.9  # of the moving averages: Keras' 0.99 is still far from the truth after one epoch of 200 steps
 SubsampleType = Literal["max_pool", "strided_conv"]
@@ -57,7 +57,7 @@ def build(
     x = keras.layers.Flatten()(x)
     x = _apply(keras.layers.Dense, x, dense_layer_size, activation, batch_normalization)
     if dropout_rate:
-        x = keras.layers.Dropout(dropout_rate)(x)
+        x = TunableDropout(dropout_rate)(x)
     x = keras.layers.Dense(classes, name="logits")(x)
     return keras.Model(inputs, keras.layers.Softmax()(x), name="cnn")
 

@@ -116,10 +116,23 @@ def evaluate_final(
     )
 
 
-def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, root: Path) -> FileReference:
+class ExportedModel(SealedRecord):
+    """A `.keras` file: float32 [n, height, width, channels] in [0, 1] → float32 [n, classes], probabilities."""
+
+    file: FileReference
+
+
+def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str) -> ExportedModel:
     """Writes one `.keras` file that averages the members' probabilities and needs nothing of this package to load.
 
-    The file takes float32 [n, height, width, channels] in [0, 1] and gives float32 [n, classes].
+    Args:
+        members: Trainings with weights.
+        dataset: The data set they were trained on.
+        root: The store's root.
+        key: Cache key that the record carries.
+
+    Raises:
+        DamagedFileError: If a member's weights are damaged.
     """
     import keras
 
@@ -134,7 +147,7 @@ def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, ro
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         keras.Model(inputs, average, name="ensemble").save(path)
-        return store.write(f"weights/ensemble-{members[0].key[-64:]}-{len(members)}.keras", path.read_bytes())
+        return ExportedModel(key=key, file=store.write(f"weights/{key}.keras", path.read_bytes()))
 
 
 def build_member(store: Store, member: TrainingResult, dataset: DatasetReference) -> keras.Model:
@@ -211,13 +224,15 @@ def _mistakes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Mistake, .
 
 
 def _with_plain_layers(model: keras.Model) -> keras.Model:
-    """The same network with Keras' own batch normalisation, whose weights are the same."""
+    """The same network with the plain layers that ours derive from, whose weights are the same."""
     import keras
 
-    from mnist_models.layers import FusedBatchNormalization
+    from mnist_models import layers
+
+    ours = (layers.FusedBatchNormalization, layers.TunableDropout)
 
     def plain(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = keras.layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
+        kind = type(layer).__base__ if isinstance(layer, ours) else type(layer)
         return kind.from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=plain)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import keras
 
+from mnist_models.layers import TunableDropout
+
 SizeVariation = Literal["constant", "half"]
 
 
@@ -43,6 +45,6 @@ def build(
         regularizer = keras.regularizers.L2(l2_strength) if l2_strength else None
         x = keras.layers.Dense(size, activation=activation, kernel_regularizer=regularizer)(x)
         if dropout_rate:
-            x = keras.layers.Dropout(dropout_rate)(x)
+            x = TunableDropout(dropout_rate)(x)
     x = keras.layers.Dense(classes, name="logits")(x)
     return keras.Model(inputs, keras.layers.Softmax()(x), name="fully_connected")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -11,16 +11,23 @@ import tensorflow as tf
 
 from mnist_models import augmentation, networks, optimizers
 from mnist_models.dataset import MAXIMUM_PIXEL, DatasetReference, Images
+from mnist_models.layers import TunableDropout
+from mnist_models.records import digest
 
 if TYPE_CHECKING:
     from mnist_models.training import TrainingSpec
 
 CHUNK_STEPS = 100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
 EVALUATION_BATCH = 500
+KEPT_PROGRAMS = 4
 
 
 class Program:
     """A built network with its optimiser, ready to train.
+
+    Building and tracing costs as much as an epoch of a small network, so a worker keeps its last programs and uses them for
+    every training of the same shape: one that differs only in learning rate, dropout rate, L2 strength, ranges of
+    augmentation, epochs or seed. What such a training computes is the same to the bit as in a new program.
 
     Args:
         spec: What to train and how.
@@ -29,15 +36,12 @@ class Program:
     """
 
     def __init__(self, spec: TrainingSpec, image_shape: tuple[int, int, int], classes: int) -> None:
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(spec.seed)
         self.spec = spec
         self.image_shape = image_shape
         self.classes = classes
-        self.model = networks.build(spec.network, image_shape, classes, spec.hyperparameters)
+        self.model, self.optimizer = self._build()
+        self.knobs = _attach_knobs(self.model)
         self.logits = keras.Model(self.model.input, self.model.get_layer("logits").output)
-        self.optimizer = optimizers.build(spec.optimizer)
-        self.optimizer.build(self.model.trainable_variables)
         pixels = tf.TensorSpec([None, *image_shape], tf.uint8)
         labels = tf.TensorSpec([None], tf.int32)
         transforms = tf.TensorSpec([None, 8], tf.float32)
@@ -46,9 +50,36 @@ class Program:
         self._evaluate = tf.function(self._evaluate_chunk, input_signature=[pixels, labels])
 
     @classmethod
-    def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Self:
-        """Builds the program of a training on a data set."""
-        return cls(spec, dataset.image_shape, dataset.classes)
+    def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Program:
+        """Returns a program at the beginning of a training: a kept one of the same shape, or a new one."""
+        shape = _shape(spec, dataset)
+        program = _programs.pop(shape, None)
+        if program is None:
+            program = cls(spec, dataset.image_shape, dataset.classes)
+        else:
+            program._begin(spec)
+        _programs[shape] = program
+        while len(_programs) > KEPT_PROGRAMS:
+            del _programs[next(iter(_programs))]
+        return program
+
+    def _begin(self, spec: TrainingSpec) -> None:
+        self.spec = spec
+        model, optimizer = self._build()
+        fresh = [*model.variables, *optimizer.variables]
+        for variable, value in zip(self._variables(), fresh, strict=True):
+            variable.assign(value)
+        for name, knob in self.knobs.items():
+            knob.assign(spec.hyperparameters[name])
+
+    def _build(self) -> tuple[keras.Model, keras.optimizers.Optimizer]:
+        """Network and optimiser with the initial values that the seed determines."""
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(self.spec.seed)
+        model = networks.build(self.spec.network, self.image_shape, self.classes, self.spec.hyperparameters)
+        optimizer = optimizers.build(self.spec.optimizer)
+        optimizer.build(model.trainable_variables)
+        return model, optimizer
 
     @property
     def parameters(self) -> int:
@@ -159,3 +190,42 @@ def _totals(losses: Any, logits: Any, labels: Any) -> Any:
     """Sum of the losses and number of correct answers, float64 [2]."""
     correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
     return tf.stack([tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.float64))])
+
+
+def _attach_knobs(model: keras.Model) -> dict[str, Any]:
+    """Makes variables of the hyperparameters that do not change the shape of a graph."""
+    dropout = [layer for layer in model.layers if isinstance(layer, TunableDropout)]
+    regularizers = [r for layer in model.layers if (r := getattr(layer, "kernel_regularizer", None)) is not None]
+    knobs = {}
+    if dropout:
+        knobs["dropout_rate"] = tf.Variable(dropout[0].rate, dtype=tf.float32, trainable=False)
+        for layer in dropout:
+            object.__setattr__(layer, "knob", knobs["dropout_rate"])  # not a weight of the layer
+    if regularizers:
+        knobs["l2_strength"] = tf.Variable(regularizers[0].l2, dtype=tf.float32, trainable=False)
+        for regularizer in regularizers:
+            regularizer.l2 = knobs["l2_strength"]
+    return knobs
+
+
+def _shape(spec: TrainingSpec, dataset: DatasetReference) -> str:
+    """Names what a graph depends on."""
+    hyperparameters: dict[str, Any] = dict(spec.hyperparameters)
+    for name in ("dropout_rate", "l2_strength"):
+        if name in hyperparameters:
+            hyperparameters[name] = bool(hyperparameters[name])
+    return digest(
+        [
+            spec.network,
+            hyperparameters,
+            spec.optimizer.model_dump(exclude={"learning_rate", "schedule"}),
+            None if spec.augmentation is None else augmentation.is_sharp(spec.augmentation),
+            spec.label_smoothing,
+            spec.batch_size,
+            dataset.image_shape,
+            dataset.classes,
+        ]
+    )
+
+
+_programs: dict[str, Program] = {}  # by shape, the latest used last

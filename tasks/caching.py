@@ -6,15 +6,18 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy, CachePolicy
 from prefect.context import TaskRunContext
+from prefect.futures import PrefectFuture
 from prefect.serializers import JSONSerializer
 from pydantic import BaseModel, ValidationError
 
+from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import FinalResult
+from mnist_models.evaluation import ExportedModel, FinalResult
 from mnist_models.records import FileReference, SealedRecord
 from mnist_models.store import DamagedFileError, Store
 from mnist_models.study import StudyResult
@@ -23,8 +26,12 @@ from mnist_models.training import TrainingResult
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
     f"{record.__module__}.{record.__name__}": record
-    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult)
+    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
 }
+
+
+TASK_RUNS: list[UUID] = []
+"""The task runs that this process started."""
 
 
 def by_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
@@ -44,18 +51,27 @@ DURABLE: dict[str, Any] = {
 """Options of every task that computes something."""
 
 
-def in_store(task: Task[..., Any], store: Store, key: str, refresh: bool) -> Task[..., Any]:
-    """Returns the task with its results in a store, once a damaged record of `key` is out of the way.
+def submit(task: Task[..., Any], settings: Settings, *arguments: Any, key: str) -> PrefectFuture[Any]:
+    """Starts a task whose results are in the store, once a damaged record of its key is out of the way.
 
     Args:
         task: A task with the options `DURABLE`.
-        store: Where its results are.
-        key: Of the result that is about to be looked up.
-        refresh: Compute it anew in any case.
+        settings: Which store; whether to compute the result anew in any case.
+        *arguments: Of the task, before its last parameter `key`.
+        key: Cache key of the result.
     """
-    if not refresh:
+    store = Store(settings.store)
+    if not settings.refresh:
         discard_damaged(store, key)
-    return task.with_options(result_storage=store.results, refresh_cache=refresh)
+    run = task.with_options(result_storage=store.results, refresh_cache=settings.refresh)
+    future = run.submit(*arguments, key=key)
+    TASK_RUNS.append(future.task_run_id)
+    return future
+
+
+def is_cached(future: PrefectFuture[Any]) -> bool:
+    """Whether a finished task's result came from the store."""
+    return bool(future.state.name == "Cached")
 
 
 def discard_damaged(store: Store, key: str) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from prefect import State, Task, task
 from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit
-from tasks.caching import DURABLE, in_store
+from tasks.caching import DURABLE, submit
 from tasks.workers import WorkerDiedError, worker_pool
+
+STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
+"""Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
 
 
 def can_retry(task: Task[..., Any], run: TaskRun, state: State) -> bool:
@@ -41,19 +46,20 @@ def train_task(
     dataset: DatasetReference,
     root: Path,
     workers: int,
-    key: str,
+    priority: int,
     checkpoint: str,
     keep_weights: bool,
+    key: str,
 ) -> TrainingResult:
     """Trains one network in a worker process; see `mnist_models.training.fit`."""
     return worker_pool(workers).run(
-        fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
+        priority, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
     )
 
 
 def submit_training(
     name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings, folder: str, *, keep_weights: bool
-) -> Any:
+) -> PrefectFuture[TrainingResult]:
     """Starts a training, or finds it done, and returns its Prefect future.
 
     Args:
@@ -64,8 +70,9 @@ def submit_training(
         folder: Of its checkpoint, below the store's `checkpoints`.
         keep_weights: Whether the result points to weights.
     """
-    store = Store(settings.store)
     key = spec.key(dataset, "model" if keep_weights else "trial")
     checkpoint = f"checkpoints/{folder}/{spec.lineage()}.npz"
-    run = in_store(train_task, store, key, settings.refresh)
-    return run.submit(name, spec, dataset, store.root, settings.workers, key, checkpoint, keep_weights)
+    root, priority = Store(settings.store).root, STAGE_NUMBER.get()
+    return submit(
+        train_task, settings, name, spec, dataset, root, settings.workers, priority, checkpoint, keep_weights, key=key
+    )

@@ -17,7 +17,7 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.study import Study, StudyResult, Trial, record_trial
 from mnist_models.training import TrainingResult
-from tasks.caching import DURABLE, in_store
+from tasks.caching import DURABLE, is_cached, submit
 from tasks.training import submit_training
 from tasks.workers import PoolClosedError, quiet_import
 
@@ -60,7 +60,7 @@ class _Submitted:
 def study_task(name: str, study: Study, dataset: DatasetReference, settings: Settings, key: str) -> StudyResult:
     """Converses with the study's oracle until it has no more trials to propose."""
     with quiet_import():
-        from mnist_models import oracle
+        from mnist_models import oracle  # KerasTuner imports TensorFlow
     warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
 
     space = oracle.search_space(study.space)
@@ -68,7 +68,7 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     worst = math.log(dataset.classes)
     folder = f"{study.name}-{key[-16:]}"
 
-    def submit(proposal: oracle.Proposal) -> _Submitted:
+    def start(proposal: oracle.Proposal) -> _Submitted:
         spec = study.spec(proposal.values, proposal.epochs)
         label = f"{study.name} trial {proposal.number} of {expected}"
         future = submit_training(label, spec, dataset, settings, folder, keep_weights=False)
@@ -76,7 +76,7 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
 
     progress = _Progress(study.name, expected)
     trials: list[Trial] = []
-    for _, submitted in oracle.converse(study.oracle, space, submit):
+    for _, submitted in oracle.converse(study.oracle, space, start):
         if submitted.trial is not None:
             trials.append(submitted.trial)
             progress.tell(submitted.trial)
@@ -136,6 +136,6 @@ def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tu
         StudyFailedError: If too many of its trials failed.
     """
     key = study.key(dataset)
-    run = in_store(study_task, Store(settings.store), key, settings.refresh)
-    state = run(study.name, study, dataset, settings, key, return_state=True)
-    return state.result(), state.name == "Cached"
+    future = submit(study_task, settings, study.name, study, dataset, settings, key=key)
+    result: StudyResult = future.result()
+    return result, is_cached(future)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import heapq
+import itertools
 import multiprocessing
 import os
-import queue
 import signal
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
@@ -48,33 +51,51 @@ class WorkerPool:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._closed = threading.Event()
-        self._free: queue.SimpleQueue[ProcessPoolExecutor | None] = queue.SimpleQueue()
+        self._closed = False
+        self._turns = itertools.count()
+        self._waiting: list[tuple[int, int]] = []  # a heap of (priority, turn)
+        self._change = threading.Condition()
         self._all: list[ProcessPoolExecutor] = []
-        for _ in range(workers):
-            self._free.put(self._start())
+        self._idle = [self._start() for _ in range(workers)]
 
-    def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Runs a function in a free worker and waits for what it returns.
+    def run(self, priority: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs a function in a worker and waits for what it returns.
+
+        Args:
+            priority: The lowest of those that wait gets the next free worker; of equals, the first.
+            function: An importable function.
+            *args: Of the function; sent to the worker, as is its result.
+            **kwargs: Likewise.
 
         Raises:
             WorkerDiedError: If the worker died; another has taken its place.
             PoolClosedError: If the pool was closed.
         """
-        executor = self._free.get()
-        if executor is None or self._closed.is_set():
-            self._free.put(executor)
-            raise PoolClosedError("the run is stopping")
+        executor = self._take(priority)
         try:
             return executor.submit(function, *args, **kwargs).result()
-        except BrokenProcessPool as error:
-            if self._closed.is_set():
+        except (BrokenProcessPool, CancelledError) as error:
+            if self._closed:
                 raise PoolClosedError("the run is stopping") from None
             self._all.remove(executor)
             executor = self._start()
             raise WorkerDiedError("a worker process died (killed, out of memory or crashed)") from error
         finally:
-            self._free.put(executor)
+            with self._change:
+                self._idle.append(executor)
+                self._change.notify_all()
+
+    def _take(self, priority: int) -> ProcessPoolExecutor:
+        """Waits for a free worker."""
+        ticket = (priority, next(self._turns))
+        with self._change:
+            heapq.heappush(self._waiting, ticket)
+            self._change.wait_for(lambda: self._closed or (self._idle and self._waiting[0] == ticket))
+            if self._closed:
+                raise PoolClosedError("the run is stopping")
+            heapq.heappop(self._waiting)
+            self._change.notify_all()
+            return self._idle.pop()
 
     def processes(self) -> list[int]:
         """Process numbers of the workers."""
@@ -82,9 +103,9 @@ class WorkerPool:
 
     def close(self) -> None:
         """Stops the workers at once, in the middle of their work."""
-        self._closed.set()
-        for _ in range(self.workers):
-            self._free.put(None)
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -94,13 +115,16 @@ class WorkerPool:
     def _start(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         executor = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_prepare_worker)
-        executor.submit(os.getpid)  # starts the process now, not with the first task
+        with _without_main_module():
+            executor.submit(os.getpid)  # starts the process now, not with the first task
         self._all.append(executor)
         return executor
 
 
 _pools: dict[int, WorkerPool] = {}
 _lock = threading.Lock()
+_main_lock = threading.Lock()
+_import_lock = threading.Lock()
 
 
 def worker_pool(workers: int) -> WorkerPool:
@@ -122,15 +146,28 @@ def close_pools() -> None:
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
     """Keeps what TensorFlow's C++ writes to stderr while it is imported off the terminal."""
-    stderr = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
+    with _import_lock:
+        stderr = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Spawned processes import the parent's main module again; a worker needs nothing of the flow it works for."""
+    with _main_lock:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _prepare_worker() -> None:
@@ -142,6 +179,7 @@ def _prepare_worker() -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # a kept program per shape looks like retracing to it
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
 

@@ -1,0 +1,48 @@
+# Everything a contributor does all day. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow lint types format check ui clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/run.stamp  ## Run the whole pipeline; options: make run ARGS="--profile quick"
+	$(BIN)/python flows/full_pipeline.py $(ARGS)
+
+test: $(VENV)/test.stamp  ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/test.stamp  ## Run the tests that take minutes, too
+	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+
+lint: $(VENV)/test.stamp  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.stamp  ## Check types
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp  ## Put the sources into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint types test  ## All that CI does
+
+ui: $(VENV)/run.stamp  ## Start Prefect's server and UI on http://127.0.0.1:4200
+	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(BIN)/prefect server start
+
+clean:  ## Remove the virtual environment and caches; results in artifacts/ stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" --constraint constraints.txt
+	touch $@

@@ -1,0 +1,65 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from mnist_models.study import StageResult
+from tasks.reporting import RunSummary
+from tasks.tuning import duration
+
+
+def print_summary(summary: RunSummary) -> None:
+    """Prints all stages, the test result and where the report is."""
+    console = Console(highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("stage", no_wrap=True)
+    for name in ("train %", "val %", "val loss", "epoch", "trials", "time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for stage in summary.stages:
+        table.add_row(*_row(stage), style="bold" if stage.name == summary.final.stage else "")
+    console.print(table)
+    details = Table(box=None, show_header=False, pad_edge=False)
+    for stage in summary.stages:
+        details.add_row(stage.name, _hyperparameters(stage), style="bold" if stage.name == summary.final.stage else "")
+    console.print(details)
+    console.print()
+    ensemble = summary.final.ensemble
+    low, high = ensemble.wilson_95
+    for member in summary.final.members:
+        console.print(f"seed {member.seed}: {100 * member.test_accuracy:.2f} % on the test set, loss {member.test_loss:.4f}")
+    console.print(
+        f"[bold]Test accuracy {100 * ensemble.test_accuracy:.2f} %[/] "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %, {summary.final.test_images:,} images): "
+        f"{summary.final.stage}, {len(summary.final.members)} seeds averaged, loss {ensemble.test_loss:.4f}"
+    )
+    console.print(f"{duration(summary.seconds)} · report: {summary.report}", soft_wrap=True)
+
+
+def _row(stage: StageResult) -> list[str]:
+    model = stage.model
+    return [
+        stage.name,
+        _percent(model.metric("accuracy")),
+        _percent(model.metric("val_accuracy")),
+        f"{model.metric('val_loss') or float('nan'):.4f}",
+        f"{model.best_epoch}/{model.epochs}",
+        str(len(stage.trials) or ""),
+        duration(stage.seconds),
+    ]
+
+
+def _hyperparameters(stage: StageResult) -> str:
+    return ", ".join(f"{name} {_short(value)}" for name, value in stage.hyperparameters.items() if value != 0)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
