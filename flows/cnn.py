@@ -1,4 +1,4 @@
-"""Stages 5 to 8: the convolutional network, its architecture, augmentation and learning rate; and the residual network."""
+"""Stages 5 to 8: the convolutional network, its architecture, augmentation and learning rate; and a residual network."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.preprocessing import preprocessing
 from flows.stage import train_model, tune
+from flows.terminal import run_alone
 from mnist_models.augmentation import Augmentation
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
@@ -99,9 +100,7 @@ def cnn_learning_rate(
         name="cnn_learning_rate",
         space="cnn_learning_rate",
         oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
-        template=augmented.model_copy(
-            update={"epochs": settings.learning_rate_epochs, "patience": settings.patience}
-        ),
+        template=augmented.model_copy(update={"epochs": settings.learning_rate_epochs, "patience": settings.patience}),
     )
     return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
 
@@ -120,3 +119,7 @@ def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) ->
         seed=settings.seed,
     )
     return train_model("cnn_residual", spec, dataset or preprocessing(settings), settings)
+
+
+if __name__ == "__main__":
+    run_alone(cnn_baseline, cnn_bayesian, cnn_augmentation, cnn_learning_rate, cnn_residual)

@@ -31,8 +31,7 @@ def final_evaluation(
 
 def choose(stages: list[StageResult]) -> StageResult:
     """Returns the stage whose model has the lowest validation loss."""
-    losses = {stage.name: stage.model.metric("val_loss") for stage in stages}
-    return min((stage for stage in stages if losses[stage.name] is not None), key=lambda stage: losses[stage.name])
+    return min(stages, key=lambda stage: _or_infinity(stage.model.metric("val_loss")))
 
 
 def member_specs(chosen: StageResult, settings: Settings) -> list[TrainingSpec]:
@@ -49,3 +48,7 @@ def member_specs(chosen: StageResult, settings: Settings) -> list[TrainingSpec]:
         )
         for number in range(settings.final_seeds)
     ]
+
+
+def _or_infinity(loss: float | None) -> float:
+    return float("inf") if loss is None else loss

@@ -27,7 +27,9 @@ from tasks.reporting import RunSummary, write_run
 def name_run() -> str:
     """Names a run by profile and time."""
     settings = prefect.runtime.flow_run.parameters["settings"]
-    return f"{settings['profile'] if isinstance(settings, dict) else settings.profile} {datetime.now():%Y-%m-%d %H:%M:%S}"
+    return (
+        f"{settings['profile'] if isinstance(settings, dict) else settings.profile} {datetime.now():%Y-%m-%d %H:%M:%S}"
+    )
 
 
 @flow(name="full_pipeline", flow_run_name=name_run)

@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.preprocessing import preprocessing
 from flows.stage import train_model, tune
+from flows.terminal import run_alone
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.optimizers import Optimizer
@@ -33,9 +34,7 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
     study = Study(
         name="fully_connected_grid",
         space="fully_connected_grid",
-        oracle=OracleSpec(
-            kind="grid", seed=settings.seed, window=settings.window, max_trials=settings.grid_trials
-        ),
+        oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window, max_trials=settings.grid_trials),
         template=TrainingSpec(
             network="fully_connected",
             hyperparameters={},
@@ -77,3 +76,7 @@ def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | No
         epochs=settings.retraining_epochs,
         patience=settings.patience,
     )
+
+
+if __name__ == "__main__":
+    run_alone(fully_connected_baseline, fully_connected_grid, fully_connected_hyperband)

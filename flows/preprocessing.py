@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.terminal import run_alone
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from tasks.dataset import preprocess_dataset
@@ -13,3 +14,7 @@ from tasks.dataset import preprocess_dataset
 def preprocessing(settings: Settings) -> DatasetReference:
     """Loads, verifies and splits the data set: 50,000 training, 10,000 validation and 10,000 test images of MNIST."""
     return preprocess_dataset(settings)
+
+
+if __name__ == "__main__":
+    run_alone(preprocessing)

@@ -31,7 +31,9 @@ def print_summary(summary: RunSummary) -> None:
     ensemble = summary.final.ensemble
     low, high = ensemble.wilson_95
     for member in summary.final.members:
-        console.print(f"seed {member.seed}: {100 * member.test_accuracy:.2f} % on the test set, loss {member.test_loss:.4f}")
+        console.print(
+            f"seed {member.seed}: {100 * member.test_accuracy:.2f} % on the test set, loss {member.test_loss:.4f}"
+        )
     console.print(
         f"[bold]Test accuracy {100 * ensemble.test_accuracy:.2f} %[/] "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %, {summary.final.test_images:,} images): "

@@ -5,6 +5,7 @@ Imports Prefect only once the settings are known to be good.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sys
@@ -28,9 +29,13 @@ STORED_TIMEOUT = 30.0  # seconds to wait for Prefect's server to have stored all
 LOG = logging.getLogger(__name__)
 
 
-def read_settings() -> Settings:
-    """Reads and checks the settings; exits with status 2 where one is wrong, before any work."""
-    settings = parse_command_line()
+def read_settings(arguments: str = "") -> Settings:
+    """Reads and checks the settings; exits with status 2 where one is wrong, before any work.
+
+    Args:
+        arguments: What else the command line takes, for `--help`.
+    """
+    settings = parse_command_line(usage=arguments)
     from mnist_models.dataset import EMBEDDED, DataError, load
     from mnist_models.store import Store
 
@@ -54,7 +59,9 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
 
     from tasks.workers import close_pools
 
-    with temporary_settings({_setting(name): value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}):
+    with temporary_settings(
+        {_setting(name): value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}
+    ):
         setup_logging()
         _log_to_terminal()
         try:
@@ -66,6 +73,24 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
             raise SystemExit(1) from error
         finally:
             close_pools()
+
+
+def run_alone(*stages: Callable[..., Any]) -> None:
+    """Runs some stages, one after the other; names of stages before the options choose among them.
+
+    Args:
+        *stages: Flows of the settings.
+    """
+    known = {stage.__name__: stage for stage in stages}
+    chosen = [known[name] for name in itertools.takewhile(known.__contains__, sys.argv[1:])]
+    del sys.argv[1 : len(chosen) + 1]
+    settings = read_settings(f"[{' | '.join(known)}] ")
+
+    def run_stages(settings: Settings) -> None:
+        for stage in chosen or stages:
+            stage(settings)
+
+    run(run_stages, settings)
 
 
 def wait_until_stored(timeout: float = STORED_TIMEOUT) -> None:

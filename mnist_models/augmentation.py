@@ -19,8 +19,8 @@ class Augmentation(Record):
         width_shift_range: Largest shift, as a share of the width, both ways.
         height_shift_range: Largest shift, as a share of the height, both ways.
 
-    Shifts are by whole pixels, so that images which are neither turned nor zoomed stay sharp. What comes from outside the
-    image is 0.
+    Shifts are by whole pixels, so that images which are neither turned nor zoomed stay sharp. What comes from outside
+    the image is 0.
     """
 
     rotation_range: float = Field(default=0.0, ge=0, le=0.5)

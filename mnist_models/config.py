@@ -72,13 +72,16 @@ class Settings(BaseSettings):
     )
 
     profile: Profile = Field(
-        default="standard", description="Set of budgets: quick (a first look), standard (a laptop), full (the original's)."
+        default="standard",
+        description="Set of budgets: quick (a first look), standard (a laptop), full (the original's).",
     )
     data: Path | None = Field(
         default=None, description="An .npz with x_train, y_train, x_test, y_test; the embedded MNIST if none."
     )
     store: Path = Field(default=Path("artifacts"), description="Folder that keeps results, models and reports.")
-    seed: int = Field(default=1, ge=1, le=2**31 - 1, description="Of split, weights, order, augmentation and proposals.")
+    seed: int = Field(
+        default=1, ge=1, le=2**31 - 1, description="Of split, weights, order, augmentation and proposals."
+    )
     workers: int = Field(default=os.cpu_count() or 1, ge=1, le=256, description="Training processes, one thread each.")
     window: int = Field(
         default=4, ge=1, le=256, description="Open trials of a study; changes its proposals, unlike the workers."
@@ -100,7 +103,9 @@ class Settings(BaseSettings):
     bayesian_epochs: int = Field(default=1, ge=1, description="Epochs of a trial of that search.")
     augmentation_trials: int = Field(default=8, ge=1, description="Trials of the Bayesian search over augmentation.")
     augmentation_epochs: int = Field(default=2, ge=1, description="Epochs of a trial of that search.")
-    learning_rate_epochs: int = Field(default=2, ge=1, description="Epochs at most of a trial of the learning-rate grid.")
+    learning_rate_epochs: int = Field(
+        default=2, ge=1, description="Epochs at most of a trial of the learning-rate grid."
+    )
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
     )
@@ -132,16 +137,19 @@ class _ProfileSource(PydanticBaseSettingsSource):
         return dict(PROFILES.get(self.current_state.get("profile", "standard"), {}))
 
 
-def parse_command_line(arguments: list[str] | None = None) -> Settings:
+def parse_command_line(arguments: list[str] | None = None, usage: str = "") -> Settings:
     """Reads the settings from the command line and the environment; exits with status 2 where one is wrong.
 
     Args:
         arguments: Instead of the process's.
+        usage: What else the command line takes, for `--help`.
     """
     prog = Path(sys.argv[0]).name
     try:
         _refuse_unknown_variables()
-        return Settings(_cli_parse_args=sys.argv[1:] if arguments is None else arguments, _cli_prog_name=prog)
+        return Settings(
+            _cli_parse_args=sys.argv[1:] if arguments is None else arguments, _cli_prog_name=f"{prog} {usage}".strip()
+        )
     except ValidationError as error:
         message = "\n".join(_explain(problem) for problem in error.errors())
     except (SettingsError, ValueError) as error:

@@ -53,7 +53,7 @@ class DatasetReference(SealedRecord):
         image_shape: (height, width, channels).
         classes: Number of classes.
         train, validation, test: Number of images of each split.
-        files: The stored arrays: x_train, y_train (training images first, validation images behind them), x_test, y_test.
+        files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test.
     """
 
     fingerprint: str
@@ -153,8 +153,8 @@ def load(path: Path) -> dict[str, np.ndarray]:
         x_train, x_test: uint8 [n, height, width] or [n, height, width, 1 or 3]; y_train, y_test: integers [n].
 
     Raises:
-        DataError: If the file is missing, not an .npz, lacks an array, holds pickled content, or if an array has another
-            dtype, rank, number or range than expected, or, for the embedded MNIST, another digest.
+        DataError: If the file is missing, not an .npz, lacks an array, holds pickled content, or if an array has
+            another dtype, rank, number or range than expected, or, for the embedded MNIST, another digest.
     """
     if not path.is_file():
         raise DataError(f"{path}: expected an .npz file with {', '.join(EMBEDDED_SHA256)}. Received: no such file.")

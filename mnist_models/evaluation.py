@@ -106,7 +106,8 @@ def evaluate_final(
         key=key,
         stage=stage,
         members=tuple(
-            MemberScore(seed=member.spec.seed, **_score(p, labels)) for member, p in zip(members, probabilities, strict=True)
+            MemberScore(seed=member.spec.seed, **_score(p, labels))
+            for member, p in zip(members, probabilities, strict=True)
         ),
         ensemble=Score(**_score(average, labels)),
         test_images=len(labels),
@@ -229,12 +230,14 @@ def _with_plain_layers(model: keras.Model) -> keras.Model:
 
     from mnist_models import layers
 
-    ours = (layers.FusedBatchNormalization, layers.TunableDropout)
+    plain = {
+        layers.FusedBatchNormalization: keras.layers.BatchNormalization,
+        layers.TunableDropout: keras.layers.Dropout,
+    }
 
-    def plain(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = type(layer).__base__ if isinstance(layer, ours) else type(layer)
-        return kind.from_config(layer.get_config())
+    def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return plain.get(type(layer), type(layer)).from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=plain)
+    copy = keras.models.clone_model(model, clone_function=copy_layer)
     copy.set_weights(model.get_weights())
     return copy

@@ -8,12 +8,13 @@ import keras
 
 
 @keras.saving.register_keras_serializable(package="mnist_models")
-class FusedBatchNormalization(keras.layers.BatchNormalization):
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """`keras.layers.BatchNormalization` with TensorFlow's fused kernel where that exists.
 
-    Weights, names, configuration and inference are those of the plain layer, so weights move freely between the two. The
-    fused kernel serves training with float32 images [n, height, width, channels] on the TensorFlow backend; everything
-    else is the plain layer. The moving variance takes the unbiased variance of a batch, as in TensorFlow's kernel.
+    Weights, names, configuration and inference are those of the plain layer, so weights move freely between the two.
+    The fused kernel serves training with float32 images [n, height, width, channels] on the TensorFlow backend;
+    everything else is the plain layer. The moving variance takes the unbiased variance of a batch, as in TensorFlow's
+    kernel.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -42,7 +43,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 @keras.saving.register_keras_serializable(package="mnist_models")
-class TunableDropout(keras.layers.Dropout):
+class TunableDropout(keras.layers.Dropout):  # type: ignore[misc]
     """`keras.layers.Dropout` whose rate can be a variable, so that one traced graph serves trials of any rate."""
 
     knob: Any = None  # a TensorFlow variable that holds the rate, once somebody sets one

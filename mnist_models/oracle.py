@@ -1,8 +1,8 @@
 """A study is a replayable conversation with a KerasTuner oracle.
 
-One thread asks for trials until a fixed window of them is open, tells the oldest's score, and asks again. What is proposed
-then depends on search space, oracle, seed, window and scores only: not on the number of workers, nor on which is faster.
-To resume a study is to hold the same conversation again, with the finished trials' results at hand.
+One thread asks for trials until a fixed window of them is open, tells the oldest's score, and asks again. What is
+proposed then depends on search space, oracle, seed, window and scores only: not on the number of workers, nor on which
+is faster. To resume a study is to hold the same conversation again, with the finished trials' results at hand.
 """
 
 from __future__ import annotations
@@ -10,32 +10,15 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from keras_tuner import HyperParameters, Objective
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle
+
 from mnist_models import search_spaces
-from mnist_models.study import OracleSpec, Values
+from mnist_models.study import OracleSpec, Proposal
 
 BOOKKEEPING = "tuner/"  # prefix of the values that Hyperband adds
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial that the oracle asks for.
-
-    Attributes:
-        number: From 1, in the order asked.
-        values: Hyperparameters of the search space.
-        epochs: To train, where the oracle says so (Hyperband); else None.
-        parent: Number of the trial that this one continues (Hyperband), or None.
-    """
-
-    number: int
-    values: Values
-    epochs: int | None = None
-    parent: int | None = None
 
 
 class Outcome(Protocol):
@@ -43,6 +26,9 @@ class Outcome(Protocol):
 
     def score(self) -> float:
         """Waits for the trial and returns its finite score; lower is better."""
+
+
+Started = TypeVar("Started", bound=Outcome)
 
 
 class _GridOracle(GridSearchOracle):  # type: ignore[misc]
@@ -55,9 +41,7 @@ class _GridOracle(GridSearchOracle):  # type: ignore[misc]
         return proposal
 
 
-def converse(
-    spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposal], Outcome]
-) -> Iterator[tuple[Proposal, Outcome]]:
+def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposal], Started]) -> Iterator[Started]:
     """Holds the conversation, and yields each trial once it has been told, in the order asked.
 
     Args:
@@ -68,23 +52,22 @@ def converse(
     with tempfile.TemporaryDirectory(prefix="oracle-") as folder:  # the oracle insists on files; nobody reads them
         oracle = build_oracle(spec, space, folder)
         numbers: dict[str, int] = {}
-        open_trials: deque[tuple[Any, Proposal, Outcome]] = deque()
+        open_trials: deque[tuple[Any, Started]] = deque()
         while True:
             while len(open_trials) < spec.window:
                 trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
                 if trial.status != "RUNNING":
                     break
                 numbers[trial.trial_id] = len(numbers) + 1
-                proposal = _proposal(trial, numbers)
-                open_trials.append((trial, proposal, submit(proposal)))
+                open_trials.append((trial, submit(_proposal(trial, numbers))))
             if not open_trials:
                 return
-            trial, proposal, outcome = open_trials.popleft()
+            trial, outcome = open_trials.popleft()
             score = outcome.score()  # whatever goes wrong here must not happen inside the oracle, which keeps its lock
             oracle.update_trial(trial.trial_id, {"val_loss": score})
             trial.status = "COMPLETED"
             oracle.end_trial(trial)
-            yield proposal, outcome
+            yield outcome
 
 
 def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:

@@ -41,6 +41,7 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # a fixed place: looking for a free one takes longer than drawing
     "grid.color": GRID,
     "grid.linewidth": 0.8,
     "xtick.color": EDGE,
@@ -69,9 +70,7 @@ def render(figure: Figure) -> bytes:
         return _indexed_png(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
-def comparison(
-    stages: Sequence[StageResult], chosen: str, final: FinalResult | None, validation_images: int
-) -> Figure:
+def comparison(stages: Sequence[StageResult], chosen: str, final: FinalResult | None, validation_images: int) -> Figure:
     """Compares all stages by accuracy; stages run from top to bottom, better is further right.
 
     Args:
@@ -110,7 +109,7 @@ def training_curves(stage: StageResult) -> Figure:
     """Draws loss and accuracy over the epochs of a stage's model, with the epoch whose weights it kept."""
     history, best = stage.model.history, stage.model.best_epoch
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.3))
+        figure = Figure(figsize=(WIDTH, 3.4))
         for column, name in enumerate(("loss", "accuracy")):
             axes = _panel(figure, 0.75 + 4.85 * column, 0.5, 4.2, 2.2)
             axes.set(title="loss, nats" if name == "loss" else "accuracy, %", xlabel="epoch")
@@ -147,15 +146,15 @@ def study(stage: StageResult) -> Figure:
     rows = math.ceil(len(names) / columns) if names else 0
     colours = _colours_by_epochs(finished)
     with matplotlib.rc_context(STYLE):
-        height = 3.35 + 1.62 * rows
+        height = 3.45 + 1.62 * rows
         figure = Figure(figsize=(WIDTH, height))
-        top = _panel(figure, 0.75, height - 2.95, WIDTH - 1.05, 2.35)
+        top = _panel(figure, 0.75, height - 3.05, WIDTH - 1.05, 2.35)
         _loss_scale(top, [_loss(trial) for trial in finished])
         _draw_trials(top, stage.trials, finished, colours)
         for place, name in enumerate(names):
             row, column = divmod(place, columns)
             width = (WIDTH - 1.05 + 0.25) / columns - 0.25
-            axes = _panel(figure, 0.75 + column * (width + 0.25), height - 4.6 - 1.62 * row, width, 1.08)
+            axes = _panel(figure, 0.75 + column * (width + 0.25), height - 4.7 - 1.62 * row, width, 1.08)
             _loss_scale(axes, [_loss(trial) for trial in finished])
             _draw_values(axes, name, [trial for trial in leaves if name in trial.values], colours, width)
             axes.tick_params(axis="y", labelleft=column == 0)
@@ -225,7 +224,10 @@ def mistakes(final: FinalResult, images: np.ndarray) -> Figure:
 def _panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """Axes at a place given in inches: cheaper than any automatic layout, and always the same."""
     w, h = figure.get_size_inches()
-    return figure.add_axes((left / w, bottom / h, width / w, height / h))
+    axes = figure.add_axes((left / w, bottom / h, width / w, height / h))
+    axes.xaxis.set_label_coords(0.5, -0.3 / height)
+    axes.yaxis.set_label_coords(-0.38 / width, 0.5)
+    return axes
 
 
 def _header(figure: Figure, text: str, handles: Sequence[Artist]) -> None:
@@ -236,7 +238,7 @@ def _header(figure: Figure, text: str, handles: Sequence[Artist]) -> None:
         figure.legend(handles=handles, loc="upper right", bbox_to_anchor=anchor, ncols=len(handles), borderaxespad=0)
 
 
-def _log_ticks(low: float, high: float, dense: float = 0.8) -> list[float]:
+def _log_ticks(low: float, high: float, dense: float = 1.0) -> list[float]:
     """Returns round numbers for a logarithmic axis: five in a decade where it spans less than `dense` decades."""
     decades = math.log10(high / low)
     mantissas = (1, 2, 3, 5, 7) if decades < dense else (1, 2, 5) if decades < 3 * dense else (1,)
@@ -269,7 +271,7 @@ def _accuracy_scale(axes: Axes, axis: Literal["x", "y"], accuracies: Iterable[fl
     errors = [1 - accuracy for accuracy in accuracies] or [0.5]
     floor = min((error for error in errors if error > 1e-9), default=0.01) / (2 if min(errors) <= 1e-9 else 1)
     worst, best = min(max(*errors, 1.5 * floor) * 1.15, 1.0), floor / 1.15
-    ticks = _log_ticks(best, worst, 1.4 if axis == "x" else 0.8)
+    ticks = _log_ticks(best, worst, 1.4 if axis == "x" else 1.0)
     labels = [f"{100 * (1 - tick):.10g}" for tick in ticks]
     axes.set(**{f"{axis}scale": "log", f"{axis}lim": (worst, best), f"{axis}ticks": ticks, f"{axis}ticklabels": labels})
     axes.minorticks_off()
@@ -367,9 +369,10 @@ def _draw_trials(axes: Axes, trials: Sequence[Trial], finished: Sequence[Trial],
     by_number = {trial.number: trial for trial in finished}
     links = [(by_number[trial.parent], trial) for trial in finished if trial.parent in by_number]
     if links:
-        x = [[parent.number, trial.number] for parent, trial in links]
-        y = [[_loss(parent), _loss(trial)] for parent, trial in links]
-        axes.plot(np.transpose(x), np.transpose(y), color=MUTED, linewidth=0.6, alpha=0.45, zorder=2)
+        gap = float("nan")  # ends a link, so that all are one line
+        x = [number for parent, trial in links for number in (parent.number, trial.number, gap)]
+        y = [loss for parent, trial in links for loss in (_loss(parent), _loss(trial), gap)]
+        axes.plot(x, y, color=MUTED, linewidth=0.6, alpha=0.45, zorder=2)
     _scatter(axes, [trial.number for trial in finished], finished, colours, 30 if len(trials) <= 100 else 16)
     last = max((trial.number for trial in trials), default=1)
     if finished:
@@ -447,17 +450,18 @@ def _indexed_png(pixels: np.ndarray) -> bytes:
     Colours are told apart by the upper five bits of each channel; the rarest take the nearest of the 256 most frequent.
     """
     height, width = pixels.shape[:2]
-    codes = (pixels >> 3).astype(np.int32) @ np.array([1024, 32, 1], dtype=np.int32)
-    counts = np.bincount(codes.ravel(), minlength=1 << 15)
+    red, green, blue = (np.ascontiguousarray(pixels[..., channel]).ravel() for channel in range(3))
+    codes = (red >> 3).astype(np.intp) << 10 | (green >> 3).astype(np.intp) << 5 | blue >> 3
+    counts = np.bincount(codes, minlength=1 << 15)
     used = np.flatnonzero(counts)
     used = used[np.argsort(-counts[used], kind="stable")]
-    means = [np.bincount(codes.ravel(), pixels[..., c].ravel(), 1 << 15)[used] / counts[used] for c in range(3)]
-    colours = np.rint(np.stack(means, axis=1))
+    sums = np.stack([np.bincount(codes, channel, 1 << 15)[used] for channel in (red, green, blue)], axis=1)
+    colours = np.rint(sums / counts[used, None])
     palette = colours[:256]
     index = np.zeros(1 << 15, dtype=np.uint8)
     index[used] = ((palette**2).sum(axis=1) - 2 * colours @ palette.T).argmin(axis=1)  # smallest squared distance
     rows = np.zeros((height, width + 1), dtype=np.uint8)  # each row begins with its filter: 0, none
-    rows[:, 1:] = index[codes]
+    rows[:, 1:] = index[codes].reshape(height, width)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
     parts = {b"IHDR": header, b"PLTE": palette.astype(np.uint8).tobytes(), b"IDAT": zlib.compress(rows.tobytes(), 6)}
     chunks = [_chunk(name, data) for name, data in {**parts, b"IEND": b""}.items()]

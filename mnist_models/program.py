@@ -17,7 +17,9 @@ from mnist_models.records import digest
 if TYPE_CHECKING:
     from mnist_models.training import TrainingSpec
 
-CHUNK_STEPS = 100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
+CHUNK_STEPS = (
+    100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
+)
 EVALUATION_BATCH = 500
 KEPT_PROGRAMS = 4
 
@@ -25,8 +27,8 @@ KEPT_PROGRAMS = 4
 class Program:
     """A built network with its optimiser, ready to train.
 
-    Building and tracing costs as much as an epoch of a small network, so a worker keeps its last programs and uses them for
-    every training of the same shape: one that differs only in learning rate, dropout rate, L2 strength, ranges of
+    Building and tracing costs as much as an epoch of a small network, so a worker keeps its last programs and uses them
+    for every training of the same shape: one that differs only in learning rate, dropout rate, L2 strength, ranges of
     augmentation, epochs or seed. What such a training computes is the same to the bit as in a new program.
 
     Args:

@@ -44,7 +44,9 @@ class SealedRecord(Record):
         if not self.seal:
             object.__setattr__(self, "seal", expected)
         elif self.seal != expected:
-            raise ValueError(f"Expected a record with seal {expected[:12]}. Received: {self.seal[:12]}; it was altered.")
+            raise ValueError(
+                f"Expected a record with seal {expected[:12]}. Received: {self.seal[:12]}; it was altered."
+            )
         return self
 
     def _compute_seal(self) -> str:

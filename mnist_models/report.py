@@ -73,19 +73,23 @@ def write_report(
     for name, image in draw_plots(stages, final, dataset, mistake_images):
         write_atomic(folder / "plots" / f"{name}.png", image)
         pictures[name] = f"data:image/png;base64,{base64.b64encode(image).decode()}"
-    page = _environment().get_template(TEMPLATE).render(
-        run_name=run_name,
-        settings=settings.model_dump(mode="json"),
-        dataset=dataset,
-        stages=stages,
-        chosen=next((stage for stage in stages if stage.name == final.stage), None),
-        final=final,
-        final_models=final_models,
-        spread=_spread([member.test_accuracy for member in final.members]),
-        environment=environment,
-        seconds=seconds,
-        code_fingerprint=code_fingerprint,
-        pictures=pictures,
+    page = (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            run_name=run_name,
+            settings=settings.model_dump(mode="json"),
+            dataset=dataset,
+            stages=stages,
+            chosen=next((stage for stage in stages if stage.name == final.stage), None),
+            final=final,
+            final_models=final_models,
+            spread=_spread([member.test_accuracy for member in final.members]),
+            environment=environment,
+            seconds=seconds,
+            code_fingerprint=code_fingerprint,
+            pictures=pictures,
+        )
     )
     path = folder / "report.html"
     write_atomic(path, page.encode())
@@ -108,8 +112,8 @@ def draw_plots(
 
 def best_trials(trials: Sequence[Trial]) -> list[Trial]:
     """Returns at most ten trials that did not fail, the lowest validation loss first."""
-    ranked = [(trial.val_loss, trial.number, trial) for trial in trials if trial.failure is None and trial.val_loss is not None]
-    return [trial for _, _, trial in sorted(ranked)[:BEST_TRIALS]]
+    finished = [(trial.val_loss, trial) for trial in trials if trial.failure is None and trial.val_loss is not None]
+    return [trial for _, trial in sorted(finished, key=lambda pair: (pair[0], pair[1].number))[:BEST_TRIALS]]
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:

@@ -62,6 +62,22 @@ class Study(Record):
         return spec if epochs is None else spec.model_copy(update={"epochs": epochs})
 
 
+class Proposal(Record):
+    """A trial that the oracle asks for.
+
+    Attributes:
+        number: From 1, in the order asked.
+        values: Hyperparameters of the search space.
+        epochs: To train, where the oracle says so (Hyperband); else None.
+        parent: Number of the trial that this one continues (Hyperband), or None.
+    """
+
+    number: int
+    values: Values
+    epochs: int | None = None
+    parent: int | None = None
+
+
 class Trial(Record):
     """One trial of a study, as told to the oracle.
 
@@ -102,7 +118,9 @@ class StudyResult(SealedRecord):
         """
         finished = [trial for trial in self.trials if trial.failure is None]
         if not finished:
-            raise ValueError(f"Expected {self.name} to have a trial that did not fail. Received: {len(self.trials)} that did.")
+            raise ValueError(
+                f"Expected a trial of {self.name} that did not fail. Received: {len(self.trials)} that did."
+            )
         return min(finished, key=lambda trial: (trial.val_loss, trial.number))
 
 
@@ -152,6 +170,22 @@ def apply_values(template: TrainingSpec, values: Values) -> TrainingSpec:
             "optimizer": optimizer,
             "augmentation": Augmentation(**augmentation) if augmentation else None,
         }
+    )
+
+
+def failed_trial(number: int, parent: int | None, values: Values, failure: str) -> Trial:
+    """Makes the record of a trial whose training raised an error."""
+    return Trial(
+        number=number,
+        parent=parent,
+        values=values,
+        epochs=0,
+        best_epoch=0,
+        val_loss=None,
+        val_accuracy=None,
+        train_accuracy=None,
+        seconds=0.0,
+        failure=failure,
     )
 
 

@@ -1,7 +1,7 @@
 """A training is a pure function: specification and data set in, result out, to the bit.
 
-Order and augmentation of the images are drawn from (seed, epoch), and the state after each epoch is kept in a checkpoint,
-so a training that stops and goes on ends as if it had never stopped.
+Order and augmentation of the images are drawn from (seed, epoch), and the state after each epoch is kept in a
+checkpoint, so a training that stops and goes on ends as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -80,7 +80,7 @@ class TrainingResult(SealedRecord):
 
     Attributes:
         history: Per metric ("loss", "accuracy", "val_loss", "val_accuracy") its value after each epoch; losses are mean
-            cross-entropies in nats, without regularisation; "loss" and "accuracy" are means over the epoch as it trained.
+            cross-entropies in nats, without regularisation; "loss" and "accuracy" are means over the epoch in training.
         epochs: Epochs trained.
         best_epoch: The epoch, from 1, whose weights were kept.
         seconds: Time spent training, over all attempts.
@@ -249,4 +249,3 @@ def load_weights(store: Store, result: TrainingResult) -> dict[str, np.ndarray]:
     if state["key"] != result.key:
         raise DamagedFileError(path, "these are the weights of another training")
     return arrays
-

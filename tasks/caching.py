@@ -117,5 +117,3 @@ def _files(value: Any) -> Iterator[FileReference]:
     elif isinstance(value, tuple | list):
         for item in value:
             yield from _files(item)
-
-

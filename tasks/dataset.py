@@ -16,7 +16,9 @@ from tasks.caching import DURABLE, submit
 
 
 @task(name="preprocess", task_run_name="preprocess {source}", **DURABLE)
-def preprocess_task(source: str, root: Path, data: Path | None, images: int | None, seed: int, key: str) -> DatasetReference:
+def preprocess_task(
+    source: str, root: Path, data: Path | None, images: int | None, seed: int, key: str
+) -> DatasetReference:
     """Loads, verifies, splits and stores a data set; see `mnist_models.dataset.preprocess`."""
     return preprocess(Store(root), data=data, images=images, seed=seed, key=key)
 

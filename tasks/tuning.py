@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
+from prefect.futures import PrefectFuture
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
-from mnist_models.study import Study, StudyResult, Trial, record_trial
+from mnist_models.study import Proposal, Study, StudyResult, Trial, failed_trial, record_trial
 from mnist_models.training import TrainingResult
 from tasks.caching import DURABLE, is_cached, submit
 from tasks.training import submit_training
@@ -29,31 +30,29 @@ class StudyFailedError(RuntimeError):
     """Too many trials failed for the study to mean anything."""
 
 
-@dataclass
-class _Submitted:
+@dataclass(frozen=True)
+class _SubmittedTrial:
     """A trial under way."""
 
-    number: int
-    parent: int | None
-    values: dict[str, Any]
-    future: Any
+    proposal: Proposal
+    future: PrefectFuture[TrainingResult]
     worst: float
-    trial: Trial | None = None
 
-    def score(self) -> float:
-        """Waits for the trial; one that failed counts as bad as guessing, so that the oracle can go on."""
+    def trial(self) -> Trial:
+        """Waits for the training and makes the record of the trial."""
         self.future.wait()
-        result = self.future.state.result(raise_on_failure=False)
+        result: Any = self.future.state.result(raise_on_failure=False)
+        proposal = self.proposal
         if isinstance(result, PoolClosedError) or not isinstance(result, TrainingResult | Exception):
             raise PoolClosedError("the run is stopping")
         if isinstance(result, Exception):
-            self.trial = Trial(
-                number=self.number, parent=self.parent, values=self.values, epochs=0, best_epoch=0, val_loss=None,
-                val_accuracy=None, train_accuracy=None, seconds=0.0, failure=f"{type(result).__name__}: {result}",
-            )  # fmt: skip
-        else:
-            self.trial = record_trial(self.number, self.parent, self.values, result)
-        return self.worst if self.trial.val_loss is None else self.trial.val_loss
+            return failed_trial(proposal.number, proposal.parent, proposal.values, f"{type(result).__name__}: {result}")
+        return record_trial(proposal.number, proposal.parent, proposal.values, result)
+
+    def score(self) -> float:
+        """Waits for the score; a trial that failed counts as bad as guessing, so that the oracle can go on."""
+        val_loss = self.trial().val_loss
+        return self.worst if val_loss is None else val_loss
 
 
 @task(name="study", task_run_name="study {name}", **DURABLE)
@@ -68,21 +67,22 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     worst = math.log(dataset.classes)
     folder = f"{study.name}-{key[-16:]}"
 
-    def start(proposal: oracle.Proposal) -> _Submitted:
+    def start(proposal: Proposal) -> _SubmittedTrial:
         spec = study.spec(proposal.values, proposal.epochs)
         label = f"{study.name} trial {proposal.number} of {expected}"
         future = submit_training(label, spec, dataset, settings, folder, keep_weights=False)
-        return _Submitted(proposal.number, proposal.parent, proposal.values, future, worst)
+        return _SubmittedTrial(proposal, future, worst)
 
     progress = _Progress(study.name, expected)
     trials: list[Trial] = []
-    for _, submitted in oracle.converse(study.oracle, space, start):
-        if submitted.trial is not None:
-            trials.append(submitted.trial)
-            progress.tell(submitted.trial)
+    for outcome in oracle.converse(study.oracle, space, start):
+        trials.append(outcome.trial())
+        progress.tell(trials[-1])
     failed = [trial for trial in trials if trial.failure]
     if len(failed) > MOST_FAILED * len(trials):
-        raise StudyFailedError(f"{study.name}: {len(failed)} of {len(trials)} trials failed, the last by {failed[-1].failure}")
+        raise StudyFailedError(
+            f"{study.name}: {len(failed)} of {len(trials)} trials failed, the last by {failed[-1].failure}"
+        )
     Store(settings.store).remove(Path("checkpoints") / folder)
     return StudyResult(key=key, name=study.name, trials=tuple(trials))
 

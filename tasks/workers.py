@@ -1,7 +1,7 @@
 """The pool of worker processes: persistent, one thread each, and each replaceable alone.
 
-A flow's tasks run in its own process and hand the work to this pool. A worker that dies costs only the task that it had; the
-others go on.
+A flow's tasks run in its own process and hand the work to this pool. A worker that dies costs only the task that it
+had; the others go on.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class WorkerPool:
 
     def processes(self) -> list[int]:
         """Process numbers of the workers."""
-        return [process.pid for executor in list(self._all) for process in (executor._processes or {}).values()]
+        return [pid for executor in list(self._all) for pid in executor._processes or ()]
 
     def close(self) -> None:
         """Stops the workers at once, in the middle of their work."""
