@@ -1,4 +1,4 @@
-"""Stages 5 to 8: the convolutional network, its architecture, augmentation and learning rate; and a residual network."""
+"""Stages 5 to 8: the convolutional network, its architecture, augmentation, learning rate; and a residual network."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from keras_tuner import HyperParameters, Objective
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle
+from threadpoolctl import threadpool_limits
 
 from mnist_models import search_spaces
 from mnist_models.study import OracleSpec, Proposal
@@ -55,7 +56,10 @@ def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposa
         open_trials: deque[tuple[Any, Started]] = deque()
         while True:
             while len(open_trials) < spec.window:
-                trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
+                with threadpool_limits(
+                    1
+                ):  # matrices this small only get slower on more, and the workers need the cores
+                    trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
                 if trial.status != "RUNNING":
                     break
                 numbers[trial.trial_id] = len(numbers) + 1

@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mnist_models.evaluation import FinalResult, Score, wilson_interval
 from mnist_models.metrics import percent, title
@@ -28,6 +28,7 @@ from mnist_models.study import StageResult, Trial
 
 INK, MUTED, EDGE, GRID, BAND = "#1f2933", "#66717d", "#c5ccd3", "#e4e8ec", "#eef4f9"
 VALIDATION, TRAIN, TEST = "#0072b2", "#a9b8c6", "#d55e00"  # Okabe & Ito: told apart by colour-blind readers
+DOTTED = (0, (2, 3))
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
     "font.size": 9,
@@ -58,6 +59,7 @@ STYLE: dict[Any, Any] = {
 WIDTH = 10.0  # inches of every figure but the square ones
 DENSITY = 170  # pixels per inch: about twice what a page shows
 GALLERY_IMAGES = 50
+MOST_MEDIANS = 6  # a loss of so many medians has diverged
 MOST_CATEGORIES = 10  # a hyperparameter of more values gets a numeric axis
 
 
@@ -115,20 +117,24 @@ def training_curves(stage: StageResult) -> Figure:
             axes.set(title="loss, nats" if name == "loss" else "accuracy, %", xlabel="epoch")
             curves = {"train": history.get(name, ()), "validation": history.get(f"val_{name}", ())}
             values = [value for curve in curves.values() for value in curve]
+            if not values:
+                axes.text(0.5, 0.5, "no epoch was finished", transform=axes.transAxes, ha="center", color=MUTED)
             floor = _loss_scale(axes, values) if name == "loss" else _accuracy_scale(axes, "y", values)
             for label, curve in curves.items():
                 drawn = np.asarray(curve) if name == "loss" else np.maximum(1 - np.asarray(curve), floor)
                 _curve(axes, drawn, best, VALIDATION if label == "validation" else TRAIN)
             if values and best:
-                axes.axvline(best, color=INK, linewidth=0.8, linestyle=(0, (2, 3)), zorder=1)
+                axes.axvline(best, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
             axes.set_xlim(0.5, max(stage.model.epochs, 1) + 0.5)
             axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
         handles = [
-            Line2D([], [], color=VALIDATION, linewidth=2, label="validation"),
-            Line2D([], [], color=TRAIN, linewidth=2, label="train"),
-            Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (2, 3)), label=f"kept: epoch {best}"),
+            Line2D([], [], color=colour, linewidth=2, label=label)
+            for label, colour, name in (("validation", VALIDATION, "val_loss"), ("train", TRAIN, "loss"))
+            if history.get(name)
         ]
-        _header(figure, f"{title(stage.name)}: training curves", handles[not history.get("val_loss") :])
+        if best:
+            handles.append(Line2D([], [], color=INK, linewidth=0.8, linestyle=DOTTED, label=f"kept: epoch {best}"))
+        _header(figure, f"{title(stage.name)}: training curves", handles)
     return figure
 
 
@@ -136,12 +142,13 @@ def study(stage: StageResult) -> Figure:
     """Draws the trials of a study in the order asked, and their losses by the value of each hyperparameter.
 
     A trial that Hyperband promoted is linked to the one it continued, and trials are darker the longer they trained.
-    The lower panels leave out trials that others continued; a bar is the median of its value.
+    The lower panels leave out trials that others continued; a bar is the median of its value. Losses above six times
+    the median are triangles at that height: a few trials that diverged would flatten all others.
     """
-    finished = [trial for trial in stage.trials if _is_finished(trial)]
+    finished, cap = _capped([trial for trial in stage.trials if _is_finished(trial)])
     continued = {trial.parent for trial in finished}
     leaves = [trial for trial in finished if trial.number not in continued]
-    names = list(dict.fromkeys(name for trial in stage.trials for name in trial.values))
+    names = list(dict.fromkeys(name for trial in finished for name in trial.values))
     columns = min(len(names), 4)
     rows = math.ceil(len(names) / columns) if names else 0
     colours = _colours_by_epochs(finished)
@@ -150,15 +157,15 @@ def study(stage: StageResult) -> Figure:
         figure = Figure(figsize=(WIDTH, height))
         top = _panel(figure, 0.75, height - 3.05, WIDTH - 1.05, 2.35)
         _loss_scale(top, [_loss(trial) for trial in finished])
-        _draw_trials(top, stage.trials, finished, colours)
+        _draw_trials(top, stage.trials, finished, colours, cap)
         for place, name in enumerate(names):
             row, column = divmod(place, columns)
             width = (WIDTH - 1.05 + 0.25) / columns - 0.25
             axes = _panel(figure, 0.75 + column * (width + 0.25), height - 4.7 - 1.62 * row, width, 1.08)
             _loss_scale(axes, [_loss(trial) for trial in finished])
-            _draw_values(axes, name, [trial for trial in leaves if name in trial.values], colours, width)
+            _draw_values(axes, name, [trial for trial in leaves if name in trial.values], colours, width, cap)
             axes.tick_params(axis="y", labelleft=column == 0)
-        _header(figure, f"{title(stage.name)}: {len(stage.trials)} trials", _study_handles(stage.trials, colours))
+        _header(figure, f"{title(stage.name)}: {len(stage.trials)} trials", _study_handles(stage.trials, colours, cap))
     return figure
 
 
@@ -225,7 +232,7 @@ def _panel(figure: Figure, left: float, bottom: float, width: float, height: flo
     """Axes at a place given in inches: cheaper than any automatic layout, and always the same."""
     w, h = figure.get_size_inches()
     axes = figure.add_axes((left / w, bottom / h, width / w, height / h))
-    axes.xaxis.set_label_coords(0.5, -0.3 / height)
+    axes.xaxis.set_label_coords(0.5, -0.27 / height)
     axes.yaxis.set_label_coords(-0.38 / width, 0.5)
     return axes
 
@@ -242,7 +249,7 @@ def _log_ticks(low: float, high: float, dense: float = 1.0) -> list[float]:
     """Returns round numbers for a logarithmic axis: five in a decade where it spans less than `dense` decades."""
     decades = math.log10(high / low)
     mantissas = (1, 2, 3, 5, 7) if decades < dense else (1, 2, 5) if decades < 3 * dense else (1,)
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1, math.ceil(decades / 7))
     return [tick for e in exponents for m in mantissas if low <= (tick := float(f"{m}e{e}")) <= high]
 
 
@@ -257,8 +264,9 @@ def _loss_scale(axes: Axes, losses: Sequence[float]) -> float:
         axes.set(yscale="log", ylim=(low / 1.2, high * 1.2), yticks=ticks, yticklabels=[f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
     else:
-        room = max(0.08 * (high - low), 0.02 * abs(high), 1e-6)
+        room = max(0.08 * (high - low), 0.02 * abs(high)) or 0.05
         axes.set_ylim(low - room, high + room)
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.6g}"))
     return low
 
 
@@ -268,11 +276,17 @@ def _accuracy_scale(axes: Axes, axis: Literal["x", "y"], accuracies: Iterable[fl
     Returns:
         The error rate to draw for one of 0, which has no place on a logarithmic axis.
     """
-    errors = [1 - accuracy for accuracy in accuracies] or [0.5]
-    floor = min((error for error in errors if error > 1e-9), default=0.01) / (2 if min(errors) <= 1e-9 else 1)
-    worst, best = min(max(*errors, 1.5 * floor) * 1.15, 1.0), floor / 1.15
-    ticks = _log_ticks(best, worst, 1.4 if axis == "x" else 1.0)
+    errors = [1 - accuracy for accuracy in accuracies]
+    if not errors:
+        axes.set(**{f"{axis}ticks": []})
+        return 1.0
+    none = min(errors) <= 1e-9
+    floor = min((error for error in errors if error > 1e-9), default=0.01) / (2 if none else 1)
+    worst, best = max(*errors, 1.5 * floor) * 1.15, floor / 1.15
+    ticks = _log_ticks(1.4 * floor if none else best, min(worst, 1), 1.4 if axis == "x" else 1.0)
     labels = [f"{100 * (1 - tick):.10g}" for tick in ticks]
+    if none:
+        ticks, labels = [*ticks, floor], [*labels, "100"]
     axes.set(**{f"{axis}scale": "log", f"{axis}lim": (worst, best), f"{axis}ticks": ticks, f"{axis}ticklabels": labels})
     axes.minorticks_off()
     return floor
@@ -360,12 +374,25 @@ def _colours_by_epochs(trials: Sequence[Trial]) -> dict[int, Any]:
     return {number: shades(0.32 + 0.63 * float(scale(max(number, 1)))) for number in epochs}
 
 
-def _scatter(axes: Axes, x: Sequence[float], trials: Sequence[Trial], colours: dict[int, Any], size: float) -> None:
-    shades = [colours[trial.epochs] for trial in trials]
-    axes.scatter(x, [_loss(trial) for trial in trials], s=size, c=shades, linewidths=0, alpha=0.9, zorder=3)
+def _capped(trials: Sequence[Trial]) -> tuple[list[Trial], float]:
+    """Returns the trials with no loss above a cap, and the cap."""
+    cap = MOST_MEDIANS * float(np.median([_loss(trial) for trial in trials])) if trials else math.inf
+    return [t if _loss(t) < cap else t.model_copy(update={"val_loss": cap}) for t in trials], cap
 
 
-def _draw_trials(axes: Axes, trials: Sequence[Trial], finished: Sequence[Trial], colours: dict[int, Any]) -> None:
+def _scatter(
+    axes: Axes, x: Sequence[float], trials: Sequence[Trial], colours: dict[int, Any], size: float, cap: float
+) -> None:
+    points = [(place, _loss(trial), colours[trial.epochs]) for place, trial in zip(x, trials, strict=True)]
+    for marker, some in (("o", [p for p in points if p[1] < cap]), ("^", [p for p in points if p[1] >= cap])):
+        if some:
+            places, losses, shades = zip(*some, strict=True)
+            axes.scatter(places, losses, s=size, c=shades, marker=marker, linewidths=0, alpha=0.9, zorder=3)
+
+
+def _draw_trials(
+    axes: Axes, trials: Sequence[Trial], finished: Sequence[Trial], colours: dict[int, Any], cap: float
+) -> None:
     by_number = {trial.number: trial for trial in finished}
     links = [(by_number[trial.parent], trial) for trial in finished if trial.parent in by_number]
     if links:
@@ -373,7 +400,7 @@ def _draw_trials(axes: Axes, trials: Sequence[Trial], finished: Sequence[Trial],
         x = [number for parent, trial in links for number in (parent.number, trial.number, gap)]
         y = [loss for parent, trial in links for loss in (_loss(parent), _loss(trial), gap)]
         axes.plot(x, y, color=MUTED, linewidth=0.6, alpha=0.45, zorder=2)
-    _scatter(axes, [trial.number for trial in finished], finished, colours, 30 if len(trials) <= 100 else 16)
+    _scatter(axes, [trial.number for trial in finished], finished, colours, 30 if len(trials) <= 100 else 16, cap)
     last = max((trial.number for trial in trials), default=1)
     if finished:
         lowest = np.minimum.accumulate([_loss(trial) for trial in finished])
@@ -387,25 +414,30 @@ def _draw_trials(axes: Axes, trials: Sequence[Trial], finished: Sequence[Trial],
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
 
 
-def _study_handles(trials: Sequence[Trial], colours: dict[int, Any]) -> list[Artist]:
+def _study_handles(trials: Sequence[Trial], colours: dict[int, Any], cap: float) -> list[Artist]:
     handles: list[Artist] = []
     if len(set(colours.values())) > 1:
         epochs = list(colours)
         shown = [epochs[round(place)] for place in np.linspace(0, len(epochs) - 1, min(len(epochs), 5))]
         handles = [_marker("o", colours[e], f"{e} epochs" if e == shown[-1] else str(e), 5.5) for e in shown]
-    handles += [
+    best = [
         Line2D([], [], color=INK, linewidth=1.1, label="best so far"),
         Line2D([], [], color=TEST, marker="o", markersize=9, linestyle="", fillstyle="none", label="best"),
     ]
     failed = sum(not _is_finished(trial) for trial in trials)
-    return [*handles, _marker("x", TEST, f"{failed} failed", 6)] if failed else handles
+    above = sum(_is_finished(trial) and _loss(trial) >= cap for trial in trials)
+    triangles = [_marker("^", VALIDATION, f"{above} above {cap:.3g}", 6)] if above else []
+    crosses = [_marker("x", TEST, f"{failed} failed", 6)] if failed else []
+    return [*handles, *(best if failed < len(trials) else []), *triangles, *crosses]
 
 
 def _marker(marker: str, colour: Any, label: str, size: float) -> Line2D:
     return Line2D([], [], color=colour, marker=marker, markersize=size, linestyle="", label=label)
 
 
-def _draw_values(axes: Axes, name: str, trials: Sequence[Trial], colours: dict[int, Any], width: float) -> None:
+def _draw_values(
+    axes: Axes, name: str, trials: Sequence[Trial], colours: dict[int, Any], width: float, cap: float
+) -> None:
     """Draws losses by the value of one hyperparameter, in a panel of so many inches."""
     axes.set_title(name, size=8.5, weight="bold", pad=4)
     axes.tick_params(labelsize=7.5)
@@ -414,7 +446,7 @@ def _draw_values(axes: Axes, name: str, trials: Sequence[Trial], colours: dict[i
     numbers = [value for value in values if not isinstance(value, str)]
     size = 14 if len(trials) <= 100 else 9
     if len(values) > MOST_CATEGORIES and len(numbers) == len(values):
-        _scatter(axes, [float(trial.values[name]) for trial in trials], trials, colours, size)
+        _scatter(axes, [float(trial.values[name]) for trial in trials], trials, colours, size, cap)
         low, high = float(numbers[0]), float(numbers[-1])
         if low > 0 and high > 30 * low:
             axes.set(xscale="log", xlim=(low / 1.25, high * 1.25))
@@ -426,7 +458,7 @@ def _draw_values(axes: Axes, name: str, trials: Sequence[Trial], colours: dict[i
     several = [place for place, group in enumerate(groups) if len(group) > 1]
     jitter = [0.36 * ((0.618 * t.number) % 1 - 0.5) * (place in several) for place, g in enumerate(groups) for t in g]
     x = np.repeat(range(len(groups)), [len(group) for group in groups]) + jitter
-    _scatter(axes, x.tolist(), [trial for group in groups for trial in group], colours, size)
+    _scatter(axes, x.tolist(), [trial for group in groups for trial in group], colours, size, cap)
     medians = [float(np.median([_loss(trial) for trial in groups[place]])) for place in several]
     begins, ends = [place - 0.32 for place in several], [place + 0.32 for place in several]
     axes.hlines(medians, begins, ends, INK, linewidth=1.6, zorder=4)

@@ -81,7 +81,6 @@ def write_report(
             settings=settings.model_dump(mode="json"),
             dataset=dataset,
             stages=stages,
-            chosen=next((stage for stage in stages if stage.name == final.stage), None),
             final=final,
             final_models=final_models,
             spread=_spread([member.test_accuracy for member in final.members]),

@@ -360,6 +360,14 @@ def test_study_shows_failures_and_promotions() -> None:
     assert labels == ["2", "6 epochs", "best so far", "best", "1 failed"]
 
 
+def test_study_marks_losses_that_would_flatten_all_others() -> None:
+    trials = (trial(1, 0.1), trial(2, 0.2), trial(3, 0.15), trial(4, 1e6))
+    figure = plots.study(StageResult(name="grid", model=model(), trials=trials))
+    assert figure.axes[0].get_ylim()[1] < 2
+    assert figure.legends[0].get_texts()[-1].get_text() == "1 above 1.05"
+    assert sum(len(points.get_offsets()) for points in figure.axes[0].collections) == 4
+
+
 def test_report_of_a_run_without_mistakes_trials_or_validation(tmp_path: Path) -> None:
     stage = StageResult(name="grid", model=model({"loss": (0.5,), "accuracy": (1.0,)}, 1))
     page = Page(write(tmp_path, stages=[stage], final=final(diagonal(2)), dataset=dataset(2), mistake_images=images(0)))

@@ -1,0 +1,88 @@
+"""Shared fixtures: real digits, few of them; a real Prefect server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mnist_models.dataset import DatasetReference, preprocess
+from mnist_models.store import Store
+
+ROOT = Path(__file__).parent.parent
+TINY = [  # all stages, as small as they go
+    "--profile=quick", "--images=600", "--grid-trials=3", "--grid-epochs=2", "--hyperband-max-epochs=3",
+    "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=3", "--augmentation-epochs=1",
+    "--learning-rate-epochs=1", "--cnn-epochs=2", "--retraining-epochs=3", "--residual-epochs=2", "--baseline-epochs=2",
+]  # fmt: skip
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def dataset(store: Store) -> DatasetReference:
+    """600 real digits: 500 to train, 100 to validate; and 100 to test."""
+    return preprocess(store, data=None, images=600, seed=1, key="dataset-test")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Prefect server with a database of its own; yields the URL of its API."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        _wait_for(f"{url}/health", process)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Run:
+    """Runs a script of a checkout as a user would; the home of Prefect is a folder of the test's own."""
+
+    def run(script: str, *arguments: str, root: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}
+        settings = {**inherited, "PREFECT_HOME": str(tmp_path / "prefect"), "PYTHONPATH": str(root), **environment}
+        return subprocess.run(
+            [sys.executable, str(root / script), *arguments],
+            cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def _wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not answer")

@@ -1,0 +1,104 @@
+"""One contract for every network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from mnist_models import networks
+from mnist_models.dataset import DatasetReference
+from mnist_models.evaluation import ExportedModel, build_member, export_ensemble
+from mnist_models.layers import FusedBatchNormalization
+from mnist_models.networks import NETWORKS
+from mnist_models.store import Store
+from mnist_models.training import TrainingSpec, fit
+
+CNN: dict[str, Any] = {
+    "num_conv_layers": 2, "num_filters_first_layer": 4, "num_filters_sub_layers": 8, "kernel_size": 3,
+    "dense_layer_size": 16, "dropout_rate": 0.3,
+}  # fmt: skip
+EXAMPLES: list[tuple[networks.Network, dict[str, Any]]] = [
+    ("fully_connected", {"hidden_layer_size": 16, "depth": 2}),
+    ("fully_connected", {"hidden_layer_size": 16, "depth": 3, "size_variation": "half", "activation": "elu"}),
+    ("fully_connected", {"hidden_layer_size": 16, "depth": 1, "dropout_rate": 0.4, "l2_strength": 1e-3}),
+    ("cnn", CNN),
+    ("cnn", CNN | {"subsample_type": "strided_conv", "activation": "tanh", "num_conv_layers": 3}),
+    ("cnn", CNN | {"batch_normalization": False}),
+    ("residual", {"width": 4}),
+]
+
+
+def test_every_network_is_under_contract() -> None:
+    assert {network for network, _ in EXAMPLES} == set(NETWORKS)
+
+
+@pytest.mark.parametrize(("network", "hyperparameters"), EXAMPLES)
+class TestContract:
+    def test_builds_for_other_images(self, network: networks.Network, hyperparameters: dict[str, Any]) -> None:
+        for shape, classes in (((28, 28, 1), 10), ((9, 12, 3), 4)):
+            model = networks.build(network, shape, classes, hyperparameters)
+            probabilities = model.predict(np.random.default_rng(0).random((3, *shape), dtype=np.float32), verbose=0)
+            assert probabilities.shape == (3, classes)
+            assert probabilities.dtype == np.float32
+            assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+            assert model.get_layer("logits").output.shape == (None, classes)
+
+    def test_trains_saves_and_reloads(
+        self,
+        network: networks.Network,
+        hyperparameters: dict[str, Any],
+        store: Store,
+        dataset: DatasetReference,
+        tmp_path: Path,
+    ) -> None:
+        spec = TrainingSpec(network=network, hyperparameters=hyperparameters, epochs=3, batch_size=50)
+        result = fit(spec, dataset, store.root, key=f"model-{network}", keep_weights=True)
+        losses = result.history["loss"]
+        assert losses[-1] < losses[0]
+        model = build_member(store, result, dataset)
+        images = np.random.default_rng(1).random((5, *dataset.image_shape), dtype=np.float32)
+        expected = model.predict(images, verbose=0)
+        model.save(tmp_path / "model.keras")
+        reloaded = keras.models.load_model(tmp_path / "model.keras")
+        assert np.array_equal(reloaded.predict(images, verbose=0), expected)
+        exported = export_ensemble([result], dataset, store.root, key=f"export-{network}")
+        plain = load_without_our_layers(store, exported)
+        assert np.allclose(plain.predict(images, verbose=0), expected, atol=1e-6)
+
+    def test_an_unknown_hyperparameter_is_refused(
+        self, network: networks.Network, hyperparameters: dict[str, Any]
+    ) -> None:
+        with pytest.raises(TypeError, match="widht"):
+            networks.build(network, (28, 28, 1), 10, {**hyperparameters, "widht": 3})
+
+
+def load_without_our_layers(store: Store, exported: ExportedModel) -> keras.Model:
+    model = keras.models.load_model(store.verify(exported.file))
+    for layer in model._flatten_layers():
+        assert type(layer).__module__.startswith("keras."), layer
+    return model
+
+
+def test_half_halves_every_further_layer() -> None:
+    model = networks.build(
+        "fully_connected", (28, 28, 1), 10, {"hidden_layer_size": 64, "depth": 4, "size_variation": "half"}
+    )
+    dense = [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    assert dense == [64, 32, 16, 8, 10]
+
+
+def test_fused_batch_normalization_is_the_plain_layer() -> None:
+    images = np.random.default_rng(0).normal(2, 3, (64, 5, 5, 4)).astype(np.float32)
+    plain, fused = keras.layers.BatchNormalization(momentum=0.9), FusedBatchNormalization(momentum=0.9)
+    for layer in (plain, fused):
+        layer.build(images.shape)
+    assert np.allclose(plain(images, training=True), fused(images, training=True), atol=1e-4)
+    count = 64 * 5 * 5
+    assert np.allclose(plain.moving_mean, fused.moving_mean, atol=1e-5)
+    biased = (np.asarray(fused.moving_variance) - 0.9) * (count - 1) / count + 0.9
+    assert np.allclose(plain.moving_variance, biased, rtol=1e-4)
+    assert [w.path.rpartition("/")[2] for w in plain.weights] == [w.path.rpartition("/")[2] for w in fused.weights]

@@ -1,0 +1,170 @@
+"""The whole pipeline, as a user runs it: real processes, a real Prefect server, few digits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, TINY, Run
+
+STAGES = [
+    "fully_connected_baseline", "fully_connected_grid", "fully_connected_hyperband", "cnn_baseline", "cnn_bayesian",
+    "cnn_augmentation", "cnn_learning_rate", "cnn_residual",
+]  # fmt: skip
+PIPELINE = "flows/full_pipeline.py"
+
+
+def metrics(store: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((store / "latest" / "metrics.json").read_text())
+    return content
+
+
+def timeless(content: dict[str, Any]) -> dict[str, Any]:
+    """Metrics without what may differ between two runs: times, and what came from the cache."""
+    stages = [{k: v for k, v in stage.items() if k not in ("seconds", "cached")} for stage in content["stages"]]
+    return {**content, "stages": stages, "seconds": None}
+
+
+def computed(store: Path) -> set[str]:
+    """The stages that the last run did not take from the cache."""
+    return {stage["name"] for stage in metrics(store)["stages"] if not stage["cached"]}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, server: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A store with one finished run, on a real server."""
+    folder = tmp_path_factory.mktemp("first")
+    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(folder / "prefect")}
+    command = [sys.executable, str(ROOT / PIPELINE), *TINY, "--store", str(folder / "store")]
+    done = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "store", done
+
+
+def test_the_run_leaves_what_a_person_reads(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    store, done = first
+    content = metrics(store)
+    assert [stage["name"] for stage in content["stages"]] == STAGES
+    trials = {stage["name"]: stage["trials"] for stage in content["stages"]}
+    assert trials == dict.fromkeys(STAGES, 0) | {
+        "fully_connected_grid": 3, "fully_connected_hyperband": 6, "cnn_bayesian": 3, "cnn_augmentation": 3,
+        "cnn_learning_rate": 8,
+    }  # fmt: skip
+    final = content["final"]
+    losses = {stage["name"]: stage["val_loss"] for stage in content["stages"]}
+    assert final["stage"] == min(losses, key=lambda name: losses[name])
+    assert len(final["members"]) == 2
+    assert np.sum(final["confusion_matrix"]) == 100
+    low, high = final["ensemble"]["wilson_95"]
+    assert low < final["ensemble"]["test_accuracy"] < high
+    run = store / "latest"
+    for name in ("report.html", "model.keras", "plots/comparison.png", "trials/cnn_bayesian.csv"):
+        assert (run / name).stat().st_size > 100, name
+    assert str(run.resolve() / "report.html") in done.stdout.replace("\n", "")
+    for stage in STAGES:
+        assert stage in done.stdout
+    assert "trial 8 of 8 · best val_loss" in done.stderr
+    assert not list((store / "checkpoints").rglob("*.npz"))
+
+
+def test_libraries_are_quiet(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    for word in ("Warning", "WARNING", "oneDNN", "cuda", "absl", "Traceback"):
+        assert word not in first[1].stderr
+
+
+def test_the_server_shows_every_trial_as_a_task_run(
+    first: tuple[Path, subprocess.CompletedProcess[str]], server: str
+) -> None:
+    runs: list[dict[str, Any]] = []
+    while batch := httpx.post(f"{server}/task_runs/filter", json={"limit": 200, "offset": len(runs)}).json():
+        runs += batch
+    names = {run["name"] for run in runs}
+    for stage, count in (("fully_connected_grid", 3), ("fully_connected_hyperband", 6), ("cnn_learning_rate", 8)):
+        assert {f"{stage} trial {number} of {count}" for number in range(1, count + 1)} <= names
+    assert {run["state_type"] for run in runs} == {"COMPLETED"}
+    flows = httpx.post(f"{server}/flow_runs/filter", json={}).json()
+    assert {flow["state_type"] for flow in flows} == {"COMPLETED"}
+    assert any(flow["name"].startswith("quick ") for flow in flows)
+
+
+def test_a_second_run_computes_nothing(
+    first: tuple[Path, subprocess.CompletedProcess[str]], run_script: Run, server: str
+) -> None:
+    store, _ = first
+    before = metrics(store)
+    results = {path.name: path.stat().st_mtime_ns for path in (store / "results").iterdir()}
+    done = run_script(PIPELINE, *TINY, "--workers=3", "--store", str(store), PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    assert computed(store) == set()
+    assert {path.name: path.stat().st_mtime_ns for path in (store / "results").iterdir()} == results
+    assert timeless(metrics(store)) == timeless(before)
+
+
+def test_one_changed_parameter_recomputes_what_follows(
+    first: tuple[Path, subprocess.CompletedProcess[str]], run_script: Run, server: str, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(first[0], store, symlinks=True)
+    done = run_script(PIPELINE, *TINY, "--learning-rate-epochs=2", "--store", str(store), PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    assert computed(store) == {"cnn_learning_rate"}
+
+
+def test_one_changed_network_recomputes_its_stages(
+    first: tuple[Path, subprocess.CompletedProcess[str]], run_script: Run, server: str, tmp_path: Path
+) -> None:
+    store, copy = tmp_path / "store", tmp_path / "checkout"
+    shutil.copytree(first[0], store, symlinks=True)
+    for room in ("flows", "tasks", "mnist_models"):
+        shutil.copytree(ROOT / room, copy / room)
+    source = copy / "mnist_models" / "residual.py"
+    source.write_text(source.read_text().replace('name="residual"', 'name="residual_changed"'))
+    done = run_script(PIPELINE, *TINY, "--store", str(store), root=copy, PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    assert computed(store) == {"cnn_residual"}
+
+
+@pytest.mark.slow
+def test_without_a_server_every_task_run_is_stored(run_script: Run, tmp_path: Path) -> None:
+    import sqlite3
+
+    done = run_script(PIPELINE, *TINY, "--store", str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
+    assert "has not stored" not in done.stderr
+    with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as database:
+        states = [state for (state,) in database.execute("select state_type from task_run")]
+    trained = 3 + 6 + 3 + 3 + 8 + len(STAGES) + 2
+    assert len(states) >= trained
+    assert set(states) == {"COMPLETED"}
+
+
+@pytest.mark.slow
+def test_worker_counts_give_the_same_run(
+    first: tuple[Path, subprocess.CompletedProcess[str]], run_script: Run, server: str, tmp_path: Path
+) -> None:
+    expected = timeless(metrics(first[0]))
+    for workers in (1, 3):
+        store = tmp_path / str(workers)
+        done = run_script(PIPELINE, *TINY, f"--workers={workers}", "--store", str(store), PREFECT_API_URL=server)
+        assert done.returncode == 0, done.stderr
+        assert timeless(metrics(store)) == expected
+
+
+def test_bad_data_is_refused_before_any_work(run_script: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.npz").write_bytes(b"nothing")
+    done = run_script(PIPELINE, "--data", str(tmp_path / "bad.npz"), "--store", str(tmp_path / "store"))
+    assert done.returncode == 2
+    assert "bad.npz: expected an .npz file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "store" / "results").exists()
