@@ -110,7 +110,7 @@ def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) ->
     """A small residual network with shifted images and a one-cycle schedule: our own candidate for the final model."""
     spec = TrainingSpec(
         network="residual",
-        hyperparameters={"width": 16},
+        hyperparameters={"stem_filters": 32, "filters": 64},
         optimizer=Optimizer(name="sgd", learning_rate=0.2, schedule="one_cycle", weight_decay=5e-4),
         augmentation=Augmentation(width_shift_range=0.08, height_shift_range=0.08),
         batch_size=128,

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mnist_models import plots
+from mnist_models import plots, study_plot
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
+from mnist_models.drawing import render
 from mnist_models.evaluation import FinalResult, wilson_interval
 from mnist_models.metrics import decimal, duration, metrics, metrics_json, percent, title, trials_csv
 from mnist_models.store import write_atomic
@@ -99,14 +100,14 @@ def draw_plots(
     stages: Sequence[StageResult], final: FinalResult, dataset: DatasetReference, mistake_images: np.ndarray
 ) -> Iterator[tuple[str, bytes]]:
     """Yields the name and the PNG of each plot, one at a time, so that only one figure is alive."""
-    yield "comparison", plots.render(plots.comparison(stages, final.stage, final, dataset.validation))
+    yield "comparison", render(plots.comparison(stages, final.stage, final, dataset.validation))
     for stage in stages:
-        yield f"training_{stage.name}", plots.render(plots.training_curves(stage))
+        yield f"training_{stage.name}", render(plots.training_curves(stage))
         if stage.trials:
-            yield f"study_{stage.name}", plots.render(plots.study(stage))
-    yield "confusion_matrix", plots.render(plots.confusion_matrix(final))
+            yield f"study_{stage.name}", render(study_plot.study(stage))
+    yield "confusion_matrix", render(plots.confusion_matrix(final))
     if final.mistakes and len(mistake_images):
-        yield "mistakes", plots.render(plots.mistakes(final, mistake_images))
+        yield "mistakes", render(plots.mistakes(final, mistake_images))
 
 
 def best_trials(trials: Sequence[Trial]) -> list[Trial]:

@@ -115,14 +115,17 @@ BAD: dict[str, tuple[dict[str, np.ndarray], str]] = {
     "dtype": (good(x_train=np.zeros((60, 8, 8), dtype=np.float32)), "expected x_train of dtype uint8.*float32"),
     "rank": (good(x_train=np.zeros((60, 64), dtype=np.uint8)), r"expected x_train of shape.*\(60, 64\)"),
     "channels": (good(x_test=np.zeros((20, 8, 8, 2), dtype=np.uint8)), r"expected x_test of shape.*\(20, 8, 8, 2\)"),
-    "empty": (good(x_test=np.zeros((0, 8, 8), dtype=np.uint8), y_test=np.zeros(0, dtype=int)), "as many labels.*0 and 0"),
+    "empty": (good(x_test=np.zeros((0, 8, 8), np.uint8), y_test=np.zeros(0, int)), "as many labels.*0 and 0"),
     "sizes": (good(x_test=np.zeros((20, 9, 8), dtype=np.uint8)), r"test images.*\(8, 8\).*\(9, 8\)"),
     "counts": (good(y_train=np.arange(59) % 5), "as many labels as images in x_train.*60 and 59"),
     "label dtype": (good(y_train=np.zeros(60)), "expected y_train of integers.*float64"),
     "negative label": (good(y_train=np.arange(60) % 5 - 1), "labels from 0.*from -1 to 3"),
     "huge label": (good(y_train=np.full(60, 10**9)), "labels from 0.*1000000000"),
     "test label": (good(y_test=np.full(20, 5)), "test labels from 0 to 4.*from 5 to 5"),
-    "few examples": (good(y_train=np.r_[np.zeros(57, int), 1, 1, 1], y_test=np.zeros(20, int)), "at least 6 training images.*class 1 with 3"),
+    "few examples": (
+        good(y_train=np.r_[np.zeros(57, int), 1, 1, 1], y_test=np.zeros(20, int)),
+        "at least 6 training images.*class 1 with 3",
+    ),
     "one class": (good(y_train=np.zeros(60, int), y_test=np.zeros(20, int)), "at least 2 classes.*Received: 1"),
 }  # fmt: skip
 

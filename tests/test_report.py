@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mnist_models import plots
+from mnist_models import plots, study_plot
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
+from mnist_models.drawing import render
 from mnist_models.evaluation import FinalResult, MemberScore, Mistake, Score, class_scores, wilson_interval
 from mnist_models.metrics import decimal, duration, percent, title, trials_csv
 from mnist_models.report import best_trials, write_report
@@ -287,7 +288,7 @@ def test_confusion_matrix_has_true_classes_in_rows() -> None:
 def test_confusion_matrix_of_any_number_of_classes(classes: int, mistakes: int) -> None:
     figure = plots.confusion_matrix(final(diagonal(classes, mistakes)))
     assert len(texts(figure)) == classes + min(mistakes, classes)
-    assert png_size(plots.render(figure))[0] > 1000
+    assert png_size(render(figure))[0] > 1000
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -298,7 +299,7 @@ def test_gallery_shows_at_most_fifty_mistakes(channels: int, number: int) -> Non
     assert len(figure.axes[0].images) == min(number, 50)
     if number:
         assert f"{judged.mistakes[0].label} → {judged.mistakes[0].predicted}" in texts(figure).values()
-    png_size(plots.render(figure))
+    png_size(render(figure))
 
 
 def test_comparison_prints_and_places_accuracies() -> None:
@@ -327,8 +328,8 @@ def test_comparison_prints_and_places_accuracies() -> None:
 )
 def test_plots_of_unusual_trainings(history: dict[str, tuple[float, ...]]) -> None:
     stage = StageResult(name="odd_stage", model=model(history, min(len(history.get("loss", ())), 1)))
-    png_size(plots.render(plots.training_curves(stage)))
-    png_size(plots.render(plots.comparison([stage], "odd_stage", None, 100)))
+    png_size(render(plots.training_curves(stage)))
+    png_size(render(plots.comparison([stage], "odd_stage", None, 100)))
 
 
 @pytest.mark.parametrize(
@@ -345,12 +346,12 @@ def test_plots_of_unusual_trainings(history: dict[str, tuple[float, ...]]) -> No
     ids=["none", "one", "all failed", "no hyperparameters", "extreme losses", "many values", "conditional, promoted"],
 )
 def test_plots_of_unusual_studies(trials: tuple[Trial, ...]) -> None:
-    png_size(plots.render(plots.study(StageResult(name="grid", model=model(), trials=trials))))
+    png_size(render(study_plot.study(StageResult(name="grid", model=model(), trials=trials))))
 
 
 def test_study_shows_failures_and_promotions() -> None:
     trials = (trial(1), trial(2, None), trial(3, 0.3), trial(4, 0.2, parent=1, epochs=6))
-    figure = plots.study(StageResult(name="grid", model=model(), trials=trials))
+    figure = study_plot.study(StageResult(name="grid", model=model(), trials=trials))
     top, *panels = figure.axes
     assert [axes.get_title("left") for axes in panels] == ["depth", "activation", "learning_rate"]
     crosses = [line for line in top.lines if line.get_marker() == "x"]
@@ -362,7 +363,7 @@ def test_study_shows_failures_and_promotions() -> None:
 
 def test_study_marks_losses_that_would_flatten_all_others() -> None:
     trials = (trial(1, 0.1), trial(2, 0.2), trial(3, 0.15), trial(4, 1e6))
-    figure = plots.study(StageResult(name="grid", model=model(), trials=trials))
+    figure = study_plot.study(StageResult(name="grid", model=model(), trials=trials))
     assert figure.axes[0].get_ylim()[1] < 2
     assert figure.legends[0].get_texts()[-1].get_text() == "1 above 1.05"
     assert sum(len(points.get_offsets()) for points in figure.axes[0].collections) == 4
@@ -374,18 +375,6 @@ def test_report_of_a_run_without_mistakes_trials_or_validation(tmp_path: Path) -
     assert "No mistakes in 20 test images." in page.text
     assert not (tmp_path / "plots" / "mistakes.png").exists()
     assert not (tmp_path / "trials").exists()
-
-
-def test_png_keeps_flat_colours_and_takes_the_nearest_of_the_rest() -> None:
-    from matplotlib.image import imread
-
-    few = np.zeros((4, 5, 3), dtype=np.uint8)
-    few[1:] = (0, 114, 178)
-    assert np.array_equal(np.rint(imread(io.BytesIO(plots._indexed_png(few)))[..., :3] * 255), few)
-    many = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    read = np.rint(imread(io.BytesIO(plots._indexed_png(many)))[..., :3] * 255)
-    assert read.shape == many.shape
-    assert np.abs(read - many).mean() < 25
 
 
 def test_figures_are_written_for_people() -> None:

@@ -30,7 +30,7 @@ SPECS = {
     ),
     "residual, one cycle": TrainingSpec(
         network="residual",
-        hyperparameters={"width": 4},
+        hyperparameters={"stem_filters": 4, "filters": 8},
         epochs=4,
         keep="last",
         label_smoothing=0.1,
