@@ -13,11 +13,13 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.optimizers import Optimizer
 from mnist_models.study import OracleSpec, StageResult, Study
 from mnist_models.training import TrainingSpec
+from tasks.stopping import stoppable
 
 BATCH_SIZE = 256
 
 
 @flow(name="cnn_baseline")
+@stoppable
 def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two 3 × 3 convolutions of 32 and 64 filters with pooling, a dense layer of 64, dropout 0.3."""
     spec = TrainingSpec(
@@ -40,6 +42,7 @@ def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) ->
 
 
 @flow(name="cnn_bayesian")
+@stoppable
 def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Bayesian optimisation of architecture, dropout and learning rate."""
     study = Study(
@@ -66,6 +69,7 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
 
 
 @flow(name="cnn_augmentation")
+@stoppable
 def cnn_augmentation(
     settings: Settings, dataset: DatasetReference | None = None, architecture: TrainingSpec | None = None
 ) -> StageResult:
@@ -90,6 +94,7 @@ def cnn_augmentation(
 
 
 @flow(name="cnn_learning_rate")
+@stoppable
 def cnn_learning_rate(
     settings: Settings, dataset: DatasetReference | None = None, augmented: TrainingSpec | None = None
 ) -> StageResult:
@@ -106,6 +111,7 @@ def cnn_learning_rate(
 
 
 @flow(name="cnn_residual")
+@stoppable
 def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """A small residual network with shifted images and a one-cycle schedule: our own candidate for the final model."""
     spec = TrainingSpec(

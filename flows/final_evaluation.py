@@ -7,25 +7,22 @@ from prefect import flow
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.evaluation import FinalResult
-from mnist_models.store import Store
 from mnist_models.study import StageResult
 from mnist_models.training import TrainingResult, TrainingSpec
 from tasks.evaluation import evaluate_members
-from tasks.training import submit_training
+from tasks.stopping import stoppable
+from tasks.training import train_models
 
 
 @flow(name="final")
+@stoppable
 def final_evaluation(
     settings: Settings, dataset: DatasetReference, stages: list[StageResult]
 ) -> tuple[FinalResult, list[TrainingResult]]:
     """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
     chosen = choose(stages)
-    futures = [
-        submit_training(f"final seed {spec.seed}", spec, dataset, settings, "final-model", keep_weights=True)
-        for spec in member_specs(chosen, settings)
-    ]
-    members = [future.result() for future in futures]
-    Store(settings.store).remove("checkpoints/final-model")
+    specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}
+    members = [member for member, _ in train_models(specs, dataset, settings)]
     return evaluate_members(chosen.name, members, dataset, settings), members
 
 

@@ -22,6 +22,7 @@ from flows.stage import Stages
 from flows.summary import print_summary
 from mnist_models.config import Settings
 from tasks.reporting import RunSummary, write_run
+from tasks.stopping import stoppable
 
 
 def name_run() -> str:
@@ -33,6 +34,7 @@ def name_run() -> str:
 
 
 @flow(name="full_pipeline", flow_run_name=name_run)
+@stoppable
 def full_pipeline(settings: Settings) -> RunSummary:
     """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
     start = time.monotonic()

@@ -12,9 +12,11 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.optimizers import Optimizer
 from mnist_models.study import OracleSpec, StageResult, Study
 from mnist_models.training import TrainingSpec
+from tasks.stopping import stoppable
 
 
 @flow(name="fully_connected_baseline")
+@stoppable
 def fully_connected_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two hidden layers of 50 ReLU neurons, Adam, five epochs of batches of 100."""
     spec = TrainingSpec(
@@ -29,6 +31,7 @@ def fully_connected_baseline(settings: Settings, dataset: DatasetReference | Non
 
 
 @flow(name="fully_connected_grid")
+@stoppable
 def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Every combination of size, variation, depth and activation, stopped early with patience 2."""
     study = Study(
@@ -48,6 +51,7 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
 
 
 @flow(name="fully_connected_hyperband")
+@stoppable
 def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Hyperband over depth, size, activation, dropout, L2 and learning rate."""
     study = Study(

@@ -8,9 +8,11 @@ from flows.terminal import run_alone
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from tasks.dataset import preprocess_dataset
+from tasks.stopping import stoppable
 
 
 @flow(name="preprocessing")
+@stoppable
 def preprocessing(settings: Settings) -> DatasetReference:
     """Loads, verifies and splits the data set: 50,000 training, 10,000 validation and 10,000 test images of MNIST."""
     return preprocess_dataset(settings)

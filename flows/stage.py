@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar, copy_context
 from typing import Any
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
-from mnist_models.store import Store
 from mnist_models.study import StageResult, Study
-from mnist_models.training import TrainingResult, TrainingSpec
-from tasks.caching import is_cached
-from tasks.training import STAGE_NUMBER, submit_training
+from mnist_models.training import TrainingSpec
+from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import duration, run_study
+from tasks.workers import close_pools
 
 LOG = logging.getLogger(__name__)
+STOP_TIMEOUT = 8.0  # seconds that stages get to end when the run stops
 
 _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", default=lambda winner: None)
 
 
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
-    model, cached = _train(name, f"{name} model", spec, dataset, settings)
+    [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
 
 
@@ -43,7 +43,7 @@ def tune(
     result, study_cached = run_study(study, dataset, settings)
     winner = study.spec(result.best.values, epochs).model_copy(update={"patience": patience})
     _announce.get()(winner)
-    model, model_cached = _train(study.name, f"{study.name} winner", winner, dataset, settings)
+    [(model, model_cached)] = train_models({f"{study.name} winner": winner}, dataset, settings)
     cached = study_cached and model_cached
     return _told(StageResult(name=study.name, model=model, trials=result.trials, cached=cached))
 
@@ -82,7 +82,12 @@ class Stages:
         Raises:
             Exception: What the first stage that failed raised.
         """
-        return [result.result() for result in self._results.values()]
+        try:
+            return [result.result() for result in self._results.values()]
+        except BaseException:  # one failed, or a signal came: the others stop, too, and go on in the next run
+            close_pools()
+            wait(self._results.values(), timeout=STOP_TIMEOUT)
+            raise
 
     def _run(self, stage: Callable[..., StageResult], number: int, needed: Future[TrainingSpec] | None) -> StageResult:
         STAGE_NUMBER.set(number)
@@ -95,15 +100,6 @@ class Stages:
         error = done.exception()
         if error is not None and not self._winners[name].done():
             self._winners[name].set_exception(error)
-
-
-def _train(
-    folder: str, name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings
-) -> tuple[TrainingResult, bool]:
-    future = submit_training(name, spec, dataset, settings, f"{folder}-model", keep_weights=True)
-    model = future.result()
-    Store(settings.store).remove(f"checkpoints/{folder}-model")
-    return model, is_cached(future)
 
 
 def _told(stage: StageResult) -> StageResult:

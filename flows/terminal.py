@@ -8,8 +8,12 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import signal
 import sys
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mnist_models.config import Settings, parse_command_line
@@ -24,6 +28,8 @@ PREFECT_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
+STOP_TIMEOUT = 8.0  # seconds for a clean stop
+STOPPED_STATUS = 130  # as a shell says of what Ctrl-C ended
 STORED_TIMEOUT = 30.0  # seconds to wait for Prefect's server to have stored all task runs
 
 LOG = logging.getLogger(__name__)
@@ -48,31 +54,68 @@ def read_settings(arguments: str = "") -> Settings:
 
 
 def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
-    """Runs a flow, and exits with status 1 where it fails.
+    """Runs a flow in a thread, while this one waits for signals; exits with status 1 where it fails, 130 if stopped.
 
     Args:
         flow: A flow of the settings.
         settings: From `read_settings`.
     """
+    from prefect.exceptions import CancelledRun
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
     from tasks.workers import close_pools
 
-    with temporary_settings(
-        {_setting(name): value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}
-    ):
+    defaults = {_setting(name): value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}
+    with temporary_settings(defaults), ThreadPoolExecutor(1, thread_name_prefix="flow") as thread:
         setup_logging()
         _log_to_terminal()
+        done = thread.submit(copy_context().run, _run_flow, flow, settings)
+        _stop_on_signals(done, settings)
         try:
-            flow(settings)
-            wait_until_stored()
+            done.result()
+        except CancelledRun:
+            LOG.warning("Stopped. The same command goes on from what is kept in %s.", settings.store)
+            raise SystemExit(STOPPED_STATUS) from None
         except Exception as error:
             LOG.error("%s: %s", type(error).__name__, error)
-            LOG.error("What was finished is kept in %s: the same command goes on from there.", settings.store)
-            raise SystemExit(1) from error
+            LOG.error("The same command goes on from what is kept in %s.", settings.store)
+            raise SystemExit(1) from None
         finally:
             close_pools()
+
+
+def _run_flow(flow: Callable[[Settings], Any], settings: Settings) -> None:
+    from flows.server import start_temporary_server
+
+    start_temporary_server()
+    try:
+        flow(settings)
+    finally:
+        wait_until_stored()
+
+
+def _stop_on_signals(done: Future[None], settings: Settings) -> None:
+    """The first SIGINT or SIGTERM stops the run cleanly; the second, or a clean stop that takes too long, at once."""
+    from flows.server import kill_temporary_server
+    from tasks.workers import close_pools, pools_closed
+
+    def end() -> None:
+        LOG.warning("Stopped at once. The same command goes on from what is kept in %s.", settings.store)
+        kill_temporary_server()
+        os._exit(STOPPED_STATUS)
+
+    def stop(number: int, frame: object) -> None:
+        if pools_closed():
+            end()
+        LOG.warning("Stopping at %s; once more to stop at once.", signal.Signals(number).name)
+        close_pools()
+        timer = threading.Timer(STOP_TIMEOUT, lambda: None if done.done() else end())
+        timer.daemon = True
+        timer.start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def run_alone(*stages: Callable[..., Any]) -> None:

@@ -6,18 +6,22 @@ Layout of a store:
     datasets/     the arrays of each data set, memory-mapped by all workers
     weights/      weights of the models that a record points to
     checkpoints/  state of unfinished trainings, removed when their study ends
+    locks/        who works on what at the moment
     runs/         what a person reads: one folder per run; `latest` points at the last finished one
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ import numpy as np
 
 from mnist_models.records import FileReference
 
+LOCK_POLL = 0.2  # seconds between two looks at a lock that another holds
 SEAL_LENGTH = 64  # a SHA-256 in hexadecimal digits
 
 
@@ -110,6 +115,35 @@ class Store:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         return self.write(relative, buffer.getvalue())
+
+    @contextlib.contextmanager
+    def lock(self, name: str, holder: str, wait: Callable[[str], None]) -> Iterator[None]:
+        """Holds a lock that other processes and threads respect, and that the kernel releases when its holder dies.
+
+        Args:
+            name: Of what is locked.
+            holder: Who holds it, for those who wait.
+            wait: Called again and again while another holds the lock, with who that is; may raise to give up.
+        """
+        path = self.root / "locks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    file.seek(0)
+                    wait(file.read())
+                    time.sleep(LOCK_POLL)
+            file.truncate(0)
+            file.write(holder)
+            file.flush()
+            yield
+
+    def size(self) -> int:
+        """Bytes of all files in the store."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
 
     def remove(self, relative: str | Path) -> None:
         """Removes a file or a folder below the root, if it is there."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import prefect.runtime
 from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy, CachePolicy
 from prefect.context import TaskRunContext
@@ -22,6 +25,7 @@ from mnist_models.records import FileReference, SealedRecord
 from mnist_models.store import DamagedFileError, Store
 from mnist_models.study import StudyResult
 from mnist_models.training import TrainingResult
+from tasks.workers import PoolClosedError, pools_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
@@ -67,6 +71,36 @@ def submit(task: Task[..., Any], settings: Settings, *arguments: Any, key: str) 
     future = run.submit(*arguments, key=key)
     TASK_RUNS.append(future.task_run_id)
     return future
+
+
+def compute(task: Task[..., Any], settings: Settings, *arguments: Any, key: str) -> tuple[Any, bool]:
+    """Runs a task to its end, or finds its result in the store; of two runs that want the same, one waits.
+
+    Returns:
+        The result, and whether it came from the store.
+    """
+    with exclusively(settings, key):
+        future = submit(task, settings, *arguments, key=key)
+        return future.result(), is_cached(future)
+
+
+@contextlib.contextmanager
+def exclusively(settings: Settings, *keys: str) -> Iterator[None]:
+    """Keeps other runs on the same store from computing the same results meanwhile."""
+    holder = f"{prefect.runtime.flow_run.name} (process {os.getpid()})"
+    said: set[str] = set()
+
+    def wait(other: str) -> None:
+        if pools_closed():
+            raise PoolClosedError("the run is stopping")
+        if other not in said:
+            said.add(other)
+            LOG.info("waiting for run %s, which computes the same", other or "…")
+
+    with contextlib.ExitStack() as stack:
+        for key in sorted(keys):
+            stack.enter_context(Store(settings.store).lock(key, holder, wait))
+        yield
 
 
 def is_cached(future: PrefectFuture[Any]) -> bool:

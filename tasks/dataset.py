@@ -12,7 +12,7 @@ from mnist_models.dataset import EMBEDDED, DatasetReference, preprocess
 from mnist_models.fingerprint import code_fingerprint
 from mnist_models.records import digest
 from mnist_models.store import Store
-from tasks.caching import DURABLE, submit
+from tasks.caching import DURABLE, compute
 
 
 @task(name="preprocess", task_run_name="preprocess {source}", **DURABLE)
@@ -29,8 +29,8 @@ def preprocess_dataset(settings: Settings) -> DatasetReference:
     path = settings.data or EMBEDDED
     content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     key = f"dataset-{digest([path.name, content, settings.images, settings.seed, code_fingerprint('dataset')])}"
-    future = submit(
+    dataset: DatasetReference
+    dataset, _ = compute(
         preprocess_task, settings, path.name, store.root, settings.data, settings.images, settings.seed, key=key
     )
-    dataset: DatasetReference = future.result()
     return dataset

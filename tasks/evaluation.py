@@ -13,11 +13,13 @@ from mnist_models.fingerprint import code_fingerprint
 from mnist_models.records import digest
 from mnist_models.store import Store
 from mnist_models.training import TrainingResult
-from tasks.caching import DURABLE, submit
+from tasks.caching import DURABLE, compute
+from tasks.stopping import stoppable
 from tasks.workers import worker_pool
 
 
 @task(name="evaluate", task_run_name="evaluate {stage} on the test set", retries=2, **DURABLE)
+@stoppable
 def evaluate_task(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
 ) -> FinalResult:
@@ -26,6 +28,7 @@ def evaluate_task(
 
 
 @task(name="export", task_run_name="export model.keras", retries=2, **DURABLE)
+@stoppable
 def export_task(
     members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
 ) -> ExportedModel:
@@ -40,9 +43,8 @@ def evaluate_members(
     code = code_fingerprint("evaluation", members[0].spec.network)
     key = f"final-{digest([stage, [member.key for member in members], dataset.fingerprint, code])}"
     root = Store(settings.store).root
-    result: FinalResult = submit(
-        evaluate_task, settings, stage, members, dataset, root, settings.workers, key=key
-    ).result()
+    result: FinalResult
+    result, _ = compute(evaluate_task, settings, stage, members, dataset, root, settings.workers, key=key)
     return result
 
 
@@ -51,5 +53,6 @@ def export_members(members: list[TrainingResult], dataset: DatasetReference, set
     code = code_fingerprint("evaluation", members[0].spec.network)
     key = f"export-{digest([[member.key for member in members], dataset.fingerprint, code])}"
     root = Store(settings.store).root
-    exported: ExportedModel = submit(export_task, settings, members, dataset, root, settings.workers, key=key).result()
+    exported: ExportedModel
+    exported, _ = compute(export_task, settings, members, dataset, root, settings.workers, key=key)
     return exported

@@ -14,7 +14,8 @@ from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit
-from tasks.caching import DURABLE, submit
+from tasks.caching import DURABLE, exclusively, is_cached, submit
+from tasks.stopping import stoppable
 from tasks.workers import WorkerDiedError, worker_pool
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
@@ -40,6 +41,7 @@ def can_retry(task: Task[..., Any], run: TaskRun, state: State) -> bool:
     retry_condition_fn=can_retry,
     **DURABLE,
 )
+@stoppable
 def train_task(
     name: str,
     spec: TrainingSpec,
@@ -57,10 +59,10 @@ def train_task(
     )
 
 
-def submit_training(
-    name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings, folder: str, *, keep_weights: bool
+def submit_trial(
+    name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings, folder: str
 ) -> PrefectFuture[TrainingResult]:
-    """Starts a training, or finds it done, and returns its Prefect future.
+    """Starts the training of a trial, or finds it done, and returns its Prefect future.
 
     Args:
         name: Of the task run.
@@ -68,11 +70,53 @@ def submit_training(
         dataset: On what.
         settings: Where, and with how many workers.
         folder: Of its checkpoint, below the store's `checkpoints`.
-        keep_weights: Whether the result points to weights.
     """
-    key = spec.key(dataset, "model" if keep_weights else "trial")
     checkpoint = f"checkpoints/{folder}/{spec.lineage()}.npz"
+    return _submit(name, spec, dataset, settings, checkpoint, False, spec.key(dataset, "trial"))
+
+
+def train_models(
+    specs: dict[str, TrainingSpec], dataset: DatasetReference, settings: Settings
+) -> list[tuple[TrainingResult, bool]]:
+    """Trains models side by side from scratch, or finds them done, and keeps their weights.
+
+    Args:
+        specs: What to train, by name of the task run.
+        dataset: On what.
+        settings: Where, and with how many workers.
+
+    Returns:
+        In the order of `specs`: the result, and whether it came from the store.
+    """
+    keys = {name: spec.key(dataset, "model") for name, spec in specs.items()}
+    store = Store(settings.store)
+    with exclusively(settings, *keys.values()):
+        if settings.refresh:
+            _remove_checkpoints(store, keys)
+        futures = [
+            _submit(name, spec, dataset, settings, f"checkpoints/{keys[name]}.npz", True, keys[name])
+            for name, spec in specs.items()
+        ]
+        results = [(future.result(), is_cached(future)) for future in futures]
+        _remove_checkpoints(store, keys)
+    return results
+
+
+def _submit(
+    name: str,
+    spec: TrainingSpec,
+    dataset: DatasetReference,
+    settings: Settings,
+    checkpoint: str,
+    keep_weights: bool,
+    key: str,
+) -> PrefectFuture[TrainingResult]:
     root, priority = Store(settings.store).root, STAGE_NUMBER.get()
     return submit(
         train_task, settings, name, spec, dataset, root, settings.workers, priority, checkpoint, keep_weights, key=key
     )
+
+
+def _remove_checkpoints(store: Store, keys: dict[str, str]) -> None:
+    for key in keys.values():
+        store.remove(f"checkpoints/{key}.npz")

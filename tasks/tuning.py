@@ -7,7 +7,6 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -18,8 +17,9 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.study import Proposal, Study, StudyResult, Trial, failed_trial, record_trial
 from mnist_models.training import TrainingResult
-from tasks.caching import DURABLE, is_cached, submit
-from tasks.training import submit_training
+from tasks.caching import DURABLE, compute
+from tasks.stopping import stoppable
+from tasks.training import submit_trial
 from tasks.workers import PoolClosedError, quiet_import
 
 LOG = logging.getLogger(__name__)
@@ -41,11 +41,11 @@ class _SubmittedTrial:
     def trial(self) -> Trial:
         """Waits for the training and makes the record of the trial."""
         self.future.wait()
-        result: Any = self.future.state.result(raise_on_failure=False)
-        proposal = self.proposal
-        if isinstance(result, PoolClosedError) or not isinstance(result, TrainingResult | Exception):
+        proposal, state = self.proposal, self.future.state
+        if state.is_cancelled() or state.is_crashed():
             raise PoolClosedError("the run is stopping")
-        if isinstance(result, Exception):
+        result: Any = state.result(raise_on_failure=False)
+        if isinstance(result, BaseException):
             return failed_trial(proposal.number, proposal.parent, proposal.values, f"{type(result).__name__}: {result}")
         return record_trial(proposal.number, proposal.parent, proposal.values, result)
 
@@ -56,6 +56,7 @@ class _SubmittedTrial:
 
 
 @task(name="study", task_run_name="study {name}", **DURABLE)
+@stoppable
 def study_task(name: str, study: Study, dataset: DatasetReference, settings: Settings, key: str) -> StudyResult:
     """Converses with the study's oracle until it has no more trials to propose."""
     with quiet_import():
@@ -65,12 +66,11 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     space = oracle.search_space(study.space)
     expected = oracle.expected_trials(study.oracle, space)
     worst = math.log(dataset.classes)
-    folder = f"{study.name}-{key[-16:]}"
 
     def start(proposal: Proposal) -> _SubmittedTrial:
         spec = study.spec(proposal.values, proposal.epochs)
         label = f"{study.name} trial {proposal.number} of {expected}"
-        future = submit_training(label, spec, dataset, settings, folder, keep_weights=False)
+        future = submit_trial(label, spec, dataset, settings, key)
         return _SubmittedTrial(proposal, future, worst)
 
     progress = _Progress(study.name, expected)
@@ -83,7 +83,6 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
         raise StudyFailedError(
             f"{study.name}: {len(failed)} of {len(trials)} trials failed, the last by {failed[-1].failure}"
         )
-    Store(settings.store).remove(Path("checkpoints") / folder)
     return StudyResult(key=key, name=study.name, trials=tuple(trials))
 
 
@@ -136,6 +135,10 @@ def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tu
         StudyFailedError: If too many of its trials failed.
     """
     key = study.key(dataset)
-    future = submit(study_task, settings, study.name, study, dataset, settings, key=key)
-    result: StudyResult = future.result()
-    return result, is_cached(future)
+    store = Store(settings.store)
+    if settings.refresh:
+        store.remove(f"checkpoints/{key}")
+    result: StudyResult
+    result, cached = compute(study_task, settings, study.name, study, dataset, settings, key=key)
+    store.remove(f"checkpoints/{key}")
+    return result, cached

@@ -122,6 +122,7 @@ class WorkerPool:
 
 
 _pools: dict[int, WorkerPool] = {}
+_stopping = threading.Event()
 _lock = threading.Lock()
 _main_lock = threading.Lock()
 _import_lock = threading.Lock()
@@ -130,6 +131,8 @@ _import_lock = threading.Lock()
 def worker_pool(workers: int) -> WorkerPool:
     """Returns this process's pool of that size, started at the first call."""
     with _lock:
+        if _stopping.is_set():
+            raise PoolClosedError("the run is stopping")
         if workers not in _pools:
             _pools[workers] = WorkerPool(workers)
         return _pools[workers]
@@ -137,10 +140,16 @@ def worker_pool(workers: int) -> WorkerPool:
 
 @atexit.register
 def close_pools() -> None:
-    """Stops all workers of this process."""
+    """Stops all workers of this process; it takes no more work."""
+    _stopping.set()
     with _lock:
-        while _pools:
-            _pools.popitem()[1].close()
+        for pool in _pools.values():
+            pool.close()
+
+
+def pools_closed() -> bool:
+    """Whether this process is stopping."""
+    return _stopping.is_set()
 
 
 @contextlib.contextmanager
