@@ -21,6 +21,7 @@ from flows.preprocessing import preprocessing
 from flows.stage import Stages
 from flows.summary import print_summary
 from mnist_models.config import Settings
+from mnist_models.store import Store
 from tasks.reporting import RunSummary, write_run
 from tasks.stopping import stoppable
 
@@ -38,6 +39,7 @@ def name_run() -> str:
 def full_pipeline(settings: Settings) -> RunSummary:
     """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
     start = time.monotonic()
+    Store(settings.store).remove_leftovers()
     dataset = preprocessing(settings)
     stages = Stages(settings, dataset)
     stages.start(fully_connected_baseline)

@@ -27,6 +27,7 @@ PREFECT_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_PACKAGES),  # and reach Prefect's UI
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": 120,  # a busy machine needs more than the default of 20
 }
 STOP_TIMEOUT = 8.0  # seconds for a clean stop
 STOPPED_STATUS = 130  # as a shell says of what Ctrl-C ended
@@ -60,10 +61,10 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         flow: A flow of the settings.
         settings: From `read_settings`.
     """
-    from prefect.exceptions import CancelledRun
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
+    from tasks.stopping import STOPPED
     from tasks.workers import close_pools
 
     defaults = {_setting(name): value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}
@@ -74,7 +75,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         _stop_on_signals(done, settings)
         try:
             done.result()
-        except CancelledRun:
+        except STOPPED:
             LOG.warning("Stopped. The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(STOPPED_STATUS) from None
         except Exception as error:
@@ -87,8 +88,11 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
 
 def _run_flow(flow: Callable[[Settings], Any], settings: Settings) -> None:
     from flows.server import start_temporary_server
+    from tasks.workers import PoolClosedError, pools_closed
 
     start_temporary_server()
+    if pools_closed():
+        raise PoolClosedError("the run is stopping")
     try:
         flow(settings)
     finally:

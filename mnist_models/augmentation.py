@@ -15,6 +15,7 @@ class Augmentation(Record):
 
     Attributes:
         rotation_range: Largest angle, as a share of a full turn, both ways.
+        shear_range: Largest shear, in pixels per pixel, both ways.
         zoom_range: Largest change of size, as a share, both ways.
         width_shift_range: Largest shift, as a share of the width, both ways.
         height_shift_range: Largest shift, as a share of the height, both ways.
@@ -24,6 +25,7 @@ class Augmentation(Record):
     """
 
     rotation_range: float = Field(default=0.0, ge=0, le=0.5)
+    shear_range: float = Field(default=0.0, ge=0, lt=1)
     zoom_range: float = Field(default=0.0, ge=0, lt=1)
     width_shift_range: float = Field(default=0.0, ge=0, lt=1)
     height_shift_range: float = Field(default=0.0, ge=0, lt=1)
@@ -49,13 +51,15 @@ def draw_transforms(
     zoom = 1 + generator.uniform(-1, 1, count) * augmentation.zoom_range
     shift_x = _whole_pixels(augmentation.width_shift_range * width, count, generator)
     shift_y = _whole_pixels(augmentation.height_shift_range * height, count, generator)
-    a, b = np.cos(angle) * zoom, -np.sin(angle) * zoom
+    shear = generator.uniform(-1, 1, count) * augmentation.shear_range
+    a, b = np.cos(angle) * zoom, (shear - np.sin(angle)) * zoom
+    c, d = np.sin(angle) * zoom, np.cos(angle) * zoom
     center_x, center_y = (width - 1) / 2, (height - 1) / 2
     transforms = np.zeros((count, 8), dtype=np.float32)
     transforms[:, 0], transforms[:, 1] = a, b
     transforms[:, 2] = center_x - a * (center_x + shift_x) - b * (center_y + shift_y)
-    transforms[:, 3], transforms[:, 4] = -b, a
-    transforms[:, 5] = center_y + b * (center_x + shift_x) - a * (center_y + shift_y)
+    transforms[:, 3], transforms[:, 4] = c, d
+    transforms[:, 5] = center_y - c * (center_x + shift_x) - d * (center_y + shift_y)
     return transforms
 
 
@@ -84,7 +88,7 @@ def transform(augmentation: Augmentation, images: Any, transforms: Any) -> Any:
 
 def is_sharp(augmentation: Augmentation) -> bool:
     """Whether images are only shifted, so that no pixel has to be interpolated."""
-    return augmentation.rotation_range == 0 and augmentation.zoom_range == 0
+    return augmentation.rotation_range == augmentation.shear_range == augmentation.zoom_range == 0
 
 
 def _whole_pixels(largest: float, count: int, generator: np.random.Generator) -> np.ndarray:

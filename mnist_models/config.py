@@ -34,7 +34,7 @@ QUICK: dict[str, Any] = {
     "augmentation_epochs": 2,
     "learning_rate_epochs": 2,
     "cnn_epochs": 4,
-    "residual_epochs": 6,
+    "residual_epochs": 9,
 }
 """All stages on 3,000 images."""
 
@@ -49,7 +49,7 @@ FULL: dict[str, Any] = {
     "learning_rate_epochs": 100,
     "cnn_epochs": 100,
     "patience": 10,
-    "residual_epochs": 24,
+    "residual_epochs": 23,
     "final_seeds": 10,
 }
 """The original's spaces and budgets."""
@@ -111,7 +111,9 @@ class Settings(BaseSettings):
     )
     cnn_epochs: int = Field(default=8, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
-    residual_epochs: int = Field(default=12, ge=1, description="Epochs of the residual network.")
+    residual_epochs: int = Field(
+        default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."
+    )
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
 
     @classmethod

@@ -20,32 +20,37 @@ class Optimizer(Record):
     """An optimiser and its schedule.
 
     Attributes:
-        name: "adam" (Kingma and Ba 2014) or "sgd" with Nesterov momentum.
-        learning_rate: Constant, or the peak of the one-cycle schedule (Smith 2018).
-        schedule: "constant" or "one_cycle": up from a twentieth of the peak and down to zero over the whole training.
-        momentum: Of "sgd".
-        weight_decay: Decoupled, for weight matrices and kernels; 0 for none.
+        name: "adam" (Kingma and Ba 2014), "sgd" with Nesterov momentum, or "muon" (Jordan et al. 2024) for the kernels
+            of convolutions, with "sgd" for all else.
+        learning_rate: Constant, or the highest of the schedule.
+        schedule: "constant"; "one_cycle" (Smith 2018), up from a twentieth and down to zero; or "linear", down to zero.
+        momentum: Of "sgd" and "muon".
+        weight_decay: For weight matrices and kernels; 0 for none. "muon" applies it to what "sgd" updates.
+        sgd_factor: Of "muon": learning rate of its "sgd", as a multiple of `learning_rate`.
     """
 
-    name: Literal["adam", "sgd"] = "adam"
+    name: Literal["adam", "sgd", "muon"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
-    schedule: Literal["constant", "one_cycle"] = "constant"
+    schedule: Literal["constant", "one_cycle", "linear"] = "constant"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
+    sgd_factor: float = Field(default=3.0, gt=0)
 
 
 def build(optimizer: Optimizer) -> keras.optimizers.Optimizer:
     """Builds the Keras optimiser; its learning rate is assigned at every step."""
     import keras
 
-    weight_decay = optimizer.weight_decay or None
+    rate, decay = optimizer.learning_rate, optimizer.weight_decay or None
+    if optimizer.name == "muon":
+        from mnist_models.muon import Muon
+
+        return Muon(rate, optimizer.momentum, optimizer.weight_decay, optimizer.sgd_factor)
     if optimizer.name == "adam":
-        built = keras.optimizers.Adam(optimizer.learning_rate, weight_decay=weight_decay)
+        built = keras.optimizers.Adam(rate, weight_decay=decay)
     else:
-        built = keras.optimizers.SGD(
-            optimizer.learning_rate, momentum=optimizer.momentum, nesterov=True, weight_decay=weight_decay
-        )
-    if weight_decay:
+        built = keras.optimizers.SGD(rate, momentum=optimizer.momentum, nesterov=True, weight_decay=decay)
+    if decay:
         built.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return built
 
@@ -62,8 +67,11 @@ def learning_rates(optimizer: Optimizer, first_step: int, count: int, total: int
     Returns:
         float32 [count].
     """
+    steps = np.arange(first_step, first_step + count)
     if optimizer.schedule == "constant":
-        return np.full(count, optimizer.learning_rate, dtype=np.float32)
-    progress = (np.arange(first_step, first_step + count) + 1) / total
-    shape = np.interp(progress, [0, WARM_UP, 1], [START, 1, 0])
+        shape = np.ones(count)
+    elif optimizer.schedule == "linear":
+        shape = 1 - steps / total
+    else:
+        shape = np.interp((steps + 1) / total, [0, WARM_UP, 1], [START, 1, 0])
     return (optimizer.learning_rate * shape).astype(np.float32)

@@ -22,6 +22,8 @@ CHUNK_STEPS = (
 )
 EVALUATION_BATCH = 500
 KEPT_PROGRAMS = 4
+RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
+UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
 
 
 class Program:
@@ -41,6 +43,9 @@ class Program:
         self.spec = spec
         self.image_shape = image_shape
         self.classes = classes
+        self.hardness: np.ndarray | None = (
+            None  # float32 [images]: smoothed loss of each, where shares are chosen by it
+        )
         self.model, self.optimizer = self._build()
         self.knobs = _attach_knobs(self.model)
         self.logits = keras.Model(self.model.input, self.model.get_layer("logits").output)
@@ -50,6 +55,7 @@ class Program:
         rates = tf.TensorSpec([None], tf.float32)
         self._train = tf.function(self._train_chunk, input_signature=[pixels, labels, transforms, rates])
         self._evaluate = tf.function(self._evaluate_chunk, input_signature=[pixels, labels])
+        self._observe = tf.function(lambda seen: self.logits(_scale(seen), training=True), input_signature=[pixels])
 
     @classmethod
     def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Program:
@@ -67,6 +73,7 @@ class Program:
 
     def _begin(self, spec: TrainingSpec) -> None:
         self.spec = spec
+        self.hardness = None
         model, optimizer = self._build()
         fresh = [*model.variables, *optimizer.variables]
         for variable, value in zip(self._variables(), fresh, strict=True):
@@ -93,13 +100,15 @@ class Program:
         return {f"{number:03d}": np.array(weight) for number, weight in enumerate(self.model.get_weights())}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that training changes: weights, seed generators, optimiser."""
-        return {f"{number:03d}": variable.numpy() for number, variable in enumerate(self._variables())}
+        """Copies of all that training changes: weights, seed generators, optimiser, and the losses seen per image."""
+        state = {f"{number:03d}": variable.numpy() for number, variable in enumerate(self._variables())}
+        return state if self.hardness is None else {**state, "hardness": self.hardness}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Sets what `state` returned."""
         for number, variable in enumerate(self._variables()):
             variable.assign(state[f"{number:03d}"])
+        self.hardness = state.get("hardness")
 
     def train_epoch(self, images: Images, epoch: int) -> tuple[float, float]:
         """Trains one epoch.
@@ -111,24 +120,49 @@ class Program:
         Returns:
             Mean loss and accuracy over the epoch, as it trained.
         """
-        spec, count = self.spec, len(images)
+        spec = self.spec
         generator = np.random.default_rng([spec.seed, epoch])
-        order = generator.permutation(count)
-        steps = math.ceil(count / spec.batch_size)
-        rates = optimizers.learning_rates(spec.optimizer, epoch * steps, steps, spec.epochs * steps)
-        transforms = np.zeros((count, 8), dtype=np.float32)
+        order = self._choose(len(images), epoch, generator)
+        steps = [self._steps(len(images), number) for number in range(spec.epochs)]
+        rates = optimizers.learning_rates(spec.optimizer, sum(steps[:epoch]), steps[epoch], sum(steps))
+        transforms = np.zeros((len(order), 8), dtype=np.float32)
         if spec.augmentation is not None:
-            transforms = augmentation.draw_transforms(spec.augmentation, count, self.image_shape, generator)
+            transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
         totals = np.zeros(2)
-        for first in range(0, steps, CHUNK_STEPS):
+        for first in range(0, steps[epoch], CHUNK_STEPS):
             rows = slice(first * spec.batch_size, (first + CHUNK_STEPS) * spec.batch_size)
             chosen = order[rows]
-            chunk = self._train(
+            chunk, losses = self._train(
                 images.x[chosen], images.y[chosen], transforms[rows], rates[first : first + CHUNK_STEPS]
             )
             totals += chunk.numpy()
-        loss, accuracy = totals / count
+            if self.hardness is not None:
+                self.hardness[chosen] = _smoothed(self.hardness[chosen], losses.numpy())
+        if spec.recalibrate and epoch + 1 == spec.epochs:
+            self._recalibrate(images, generator)
+        loss, accuracy = totals / len(order)
         return float(loss), float(accuracy)
+
+    def _steps(self, count: int, epoch: int) -> int:
+        share = 1.0 if self.spec.shares is None else self.spec.shares[epoch]
+        return math.ceil(round(count * share) / self.spec.batch_size)
+
+    def _choose(self, count: int, epoch: int, generator: np.random.Generator) -> np.ndarray:
+        """The images of an epoch, in order: all, or the hardest so far and as many of the others."""
+        if self.spec.shares is None:
+            return generator.permutation(count)
+        if self.hardness is None:
+            self.hardness = np.full(count, UNSEEN, dtype=np.float32)
+        wanted = round(count * self.spec.shares[epoch])
+        ranked = np.argsort(-self.hardness, kind="stable")
+        hardest, others = ranked[: wanted // 2], ranked[wanted // 2 :]
+        return generator.permutation(np.concatenate([hardest, generator.permutation(others)[: wanted - len(hardest)]]))
+
+    def _recalibrate(self, images: Images, generator: np.random.Generator) -> None:
+        """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
+        chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
+        for first in range(0, len(chosen), EVALUATION_BATCH):
+            self._observe(images.x[chosen[first : first + EVALUATION_BATCH]])
 
     def evaluate(self, images: Images) -> tuple[float, float]:
         """Returns mean loss and accuracy on some images."""
@@ -143,15 +177,18 @@ class Program:
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.optimizer.variables]
 
-    def _train_chunk(self, pixels: Any, labels: Any, transforms: Any, rates: Any) -> Any:
-        batch = self.spec.batch_size
+    def _train_chunk(self, pixels: Any, labels: Any, transforms: Any, rates: Any) -> tuple[Any, Any]:
+        batch, steps = self.spec.batch_size, tf.shape(rates)[0]
         totals = tf.zeros(2, tf.float64)
-        for step in tf.range(tf.shape(rates)[0]):
+        every_loss = tf.TensorArray(tf.float32, steps, infer_shape=False, element_shape=[None])
+        for step in tf.range(steps):
             rows = slice(step * batch, (step + 1) * batch)
-            totals += self._step(pixels[rows], labels[rows], transforms[rows], rates[step])
-        return totals
+            some, losses = self._step(pixels[rows], labels[rows], transforms[rows], rates[step])
+            totals += some
+            every_loss = every_loss.write(step, losses)
+        return totals, every_loss.concat()
 
-    def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> Any:
+    def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> tuple[Any, Any]:
         images = _scale(pixels)
         if self.spec.augmentation is not None:
             images = augmentation.transform(self.spec.augmentation, images, transforms)
@@ -164,7 +201,7 @@ class Program:
         gradients = tape.gradient(objective, self.model.trainable_variables)
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(gradients, self.model.trainable_variables)
-        return _totals(losses, logits, labels)
+        return _totals(losses, logits, labels), losses
 
     def _losses(self, labels: Any, logits: Any) -> Any:
         smoothing = self.spec.label_smoothing
@@ -186,6 +223,11 @@ class Program:
 
 def _scale(pixels: Any) -> Any:
     return tf.cast(pixels, tf.float32) / MAXIMUM_PIXEL
+
+
+def _smoothed(before: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Mean of an image's loss and of those before, the first of which counts in full."""
+    return np.where(before == UNSEEN, losses, (before + losses) / 2)
 
 
 def _totals(losses: Any, logits: Any, labels: Any) -> Any:

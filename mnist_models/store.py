@@ -145,6 +145,13 @@ class Store:
         """Bytes of all files in the store."""
         return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
 
+    def remove_leftovers(self) -> None:
+        """Removes the temporary files of processes of this machine that were killed while they wrote."""
+        for path in self.root.rglob(".*.tmp"):
+            pid = path.name.split(".")[-3]
+            if pid.isdigit() and not _is_running(int(pid)):
+                path.unlink(missing_ok=True)
+
     def remove(self, relative: str | Path) -> None:
         """Removes a file or a folder below the root, if it is there."""
         path = self.root / relative
@@ -161,7 +168,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         OSError: If the disk refuses; the old file is then untouched and no temporary one is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -174,6 +181,16 @@ def write_atomic(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

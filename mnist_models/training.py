@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mnist_models.augmentation import Augmentation
 from mnist_models.dataset import DatasetReference, read_split
@@ -37,6 +37,10 @@ class TrainingSpec(Record):
         label_smoothing: Share of the target that is spread over all classes (Szegedy et al. 2016).
         batch_size: Images per step.
         epochs: At most this many.
+        shares: Share of the images that each epoch trains on, one per epoch; None for all, always. Where less than all,
+            one half are those with the highest losses so far and the other half is drawn at random from the rest
+            (selective backpropagation: Jiang et al. 2019).
+        recalibrate: After the last epoch, take the statistics of batch normalisation from images without augmentation.
         patience: Stop after so many epochs without a lower validation loss; None to train all epochs.
         keep: The weights to end with: "best" of all epochs by validation loss, or "last".
         split: What to train on: "train", validated after each epoch, or "train+validation".
@@ -50,10 +54,18 @@ class TrainingSpec(Record):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(default=64, ge=1)
     epochs: int = Field(ge=1)
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
+    recalibrate: bool = False
     patience: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
     split: Literal["train", "train+validation"] = "train"
     seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.shares is not None and len(self.shares) != self.epochs:
+            raise ValueError(f"Expected a share for each of {self.epochs} epochs. Received: {len(self.shares)}")
+        return self
 
     def key(self, dataset: DatasetReference, purpose: str) -> str:
         """Cache key of this training: specification, data and code.

@@ -28,7 +28,7 @@ EXAMPLES: list[tuple[networks.Network, dict[str, Any]]] = [
     ("cnn", CNN),
     ("cnn", CNN | {"subsample_type": "strided_conv", "activation": "tanh", "num_conv_layers": 3}),
     ("cnn", CNN | {"batch_normalization": False}),
-    ("residual", {"stem_filters": 4, "filters": 8}),
+    ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8}),
 ]
 
 

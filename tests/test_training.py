@@ -30,7 +30,7 @@ SPECS = {
     ),
     "residual, one cycle": TrainingSpec(
         network="residual",
-        hyperparameters={"stem_filters": 4, "filters": 8},
+        hyperparameters={"stem_filters": 4, "middle_filters": 4, "filters": 8},
         epochs=4,
         keep="last",
         label_smoothing=0.1,
@@ -38,6 +38,18 @@ SPECS = {
         augmentation=Augmentation(width_shift_range=0.1, height_shift_range=0.1),
     ),
 }
+
+
+SPECS["residual, muon on hard images"] = TrainingSpec(
+    network="residual",
+    hyperparameters={"stem_filters": 4, "middle_filters": 8, "filters": 8},
+    epochs=4,
+    keep="last",
+    optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
+    augmentation=Augmentation(rotation_range=0.02, shear_range=0.1),
+    shares=(1.0, 0.5, 0.5, 0.5),
+    recalibrate=True,
+)
 
 
 class Killed(BaseException):
