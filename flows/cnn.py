@@ -18,7 +18,7 @@ from tasks.stopping import stoppable
 BATCH_SIZE = 256
 
 
-@flow(name="cnn_baseline")
+@flow(name="cnn_baseline", flow_run_name="cnn_baseline {settings.profile}")
 @stoppable
 def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two 3 × 3 convolutions of 32 and 64 filters with pooling, a dense layer of 64, dropout 0.3."""
@@ -41,7 +41,7 @@ def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) ->
     return train_model("cnn_baseline", spec, dataset or preprocessing(settings), settings)
 
 
-@flow(name="cnn_bayesian")
+@flow(name="cnn_bayesian", flow_run_name="cnn_bayesian {settings.profile}")
 @stoppable
 def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Bayesian optimisation of architecture, dropout and learning rate."""
@@ -68,7 +68,7 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
     )
 
 
-@flow(name="cnn_augmentation")
+@flow(name="cnn_augmentation", flow_run_name="cnn_augmentation {settings.profile}")
 @stoppable
 def cnn_augmentation(
     settings: Settings, dataset: DatasetReference | None = None, architecture: TrainingSpec | None = None
@@ -93,7 +93,7 @@ def cnn_augmentation(
     return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
 
 
-@flow(name="cnn_learning_rate")
+@flow(name="cnn_learning_rate", flow_run_name="cnn_learning_rate {settings.profile}")
 @stoppable
 def cnn_learning_rate(
     settings: Settings, dataset: DatasetReference | None = None, augmented: TrainingSpec | None = None
@@ -110,7 +110,7 @@ def cnn_learning_rate(
     return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
 
 
-@flow(name="cnn_residual")
+@flow(name="cnn_residual", flow_run_name="cnn_residual {settings.profile}")
 @stoppable
 def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """A small residual network, trained by Muon on the images that are still hard: our own candidate for the final."""

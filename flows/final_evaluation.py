@@ -14,7 +14,7 @@ from tasks.stopping import stoppable
 from tasks.training import train_models
 
 
-@flow(name="final")
+@flow(name="final", flow_run_name="final {settings.profile}")
 @stoppable
 def final_evaluation(
     settings: Settings, dataset: DatasetReference, stages: list[StageResult]

@@ -15,7 +15,7 @@ from mnist_models.training import TrainingSpec
 from tasks.stopping import stoppable
 
 
-@flow(name="fully_connected_baseline")
+@flow(name="fully_connected_baseline", flow_run_name="fully_connected_baseline {settings.profile}")
 @stoppable
 def fully_connected_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two hidden layers of 50 ReLU neurons, Adam, five epochs of batches of 100."""
@@ -30,7 +30,7 @@ def fully_connected_baseline(settings: Settings, dataset: DatasetReference | Non
     return train_model("fully_connected_baseline", spec, dataset or preprocessing(settings), settings)
 
 
-@flow(name="fully_connected_grid")
+@flow(name="fully_connected_grid", flow_run_name="fully_connected_grid {settings.profile}")
 @stoppable
 def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Every combination of size, variation, depth and activation, stopped early with patience 2."""
@@ -50,7 +50,7 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
     return tune(study, dataset or preprocessing(settings), settings, epochs=settings.grid_epochs, patience=2)
 
 
-@flow(name="fully_connected_hyperband")
+@flow(name="fully_connected_hyperband", flow_run_name="fully_connected_hyperband {settings.profile}")
 @stoppable
 def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Hyperband over depth, size, activation, dropout, L2 and learning rate."""

@@ -11,7 +11,7 @@ from tasks.dataset import preprocess_dataset
 from tasks.stopping import stoppable
 
 
-@flow(name="preprocessing")
+@flow(name="preprocessing", flow_run_name="preprocessing {settings.profile}")
 @stoppable
 def preprocessing(settings: Settings) -> DatasetReference:
     """Loads, verifies and splits the data set: 50,000 training, 10,000 validation and 10,000 test images of MNIST."""

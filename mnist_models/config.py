@@ -54,7 +54,10 @@ FULL: dict[str, Any] = {
 }
 """The original's spaces and budgets."""
 
-PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": {}, "full": FULL}
+STANDARD: dict[str, Any] = {}
+"""Every stage on all images, with budgets for a laptop; its values are the defaults below."""
+
+PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
 
 
 class Settings(BaseSettings):
@@ -92,24 +95,24 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: int = Field(default=12, ge=1, description="Epochs at most of a trial of the grid.")
+    grid_epochs: int = Field(default=8, ge=1, description="Epochs at most of a trial of the grid.")
     grid_batch_size: int = Field(default=256, ge=1, description="Images per step of the grid's trainings.")
     hyperband_max_epochs: int = Field(default=9, ge=1, description="Epochs of Hyperband's longest trials.")
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
-    bayesian_trials: int = Field(default=12, ge=1, description="Trials of the Bayesian search over architectures.")
+    bayesian_trials: int = Field(default=10, ge=1, description="Trials of the Bayesian search over architectures.")
     bayesian_initial_points: int | None = Field(
-        default=6, ge=1, description="Random trials before Bayesian searches model the scores; 3 per dimension if none."
+        default=5, ge=1, description="Random trials before Bayesian searches model the scores; 3 per dimension if none."
     )
     bayesian_epochs: int = Field(default=1, ge=1, description="Epochs of a trial of that search.")
-    augmentation_trials: int = Field(default=8, ge=1, description="Trials of the Bayesian search over augmentation.")
-    augmentation_epochs: int = Field(default=2, ge=1, description="Epochs of a trial of that search.")
+    augmentation_trials: int = Field(default=6, ge=1, description="Trials of the Bayesian search over augmentation.")
+    augmentation_epochs: int = Field(default=1, ge=1, description="Epochs of a trial of that search.")
     learning_rate_epochs: int = Field(
-        default=2, ge=1, description="Epochs at most of a trial of the learning-rate grid."
+        default=1, ge=1, description="Epochs at most of a trial of the learning-rate grid."
     )
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
     )
-    cnn_epochs: int = Field(default=8, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
+    cnn_epochs: int = Field(default=4, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     residual_epochs: int = Field(
         default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."

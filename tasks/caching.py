@@ -87,15 +87,15 @@ def compute(task: Task[..., Any], settings: Settings, *arguments: Any, key: str)
 @contextlib.contextmanager
 def exclusively(settings: Settings, *keys: str) -> Iterator[None]:
     """Keeps other runs on the same store from computing the same results meanwhile."""
-    holder = f"{prefect.runtime.flow_run.name} (process {os.getpid()})"
+    holder = f"{prefect.runtime.flow_run.name}, process {os.getpid()}"
     said: set[str] = set()
 
     def wait(other: str) -> None:
         if pools_closed():
             raise PoolClosedError("the run is stopping")
-        if other not in said:
+        if other and other not in said:
             said.add(other)
-            LOG.info("waiting for run %s, which computes the same", other or "…")
+            LOG.info("waiting for %s, which computes the same", other)
 
     with contextlib.ExitStack() as stack:
         for key in sorted(keys):

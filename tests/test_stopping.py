@@ -1,0 +1,127 @@
+"""A run that is killed, stopped and doubled ends as one that was never touched: real signals, a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT, TINY
+from tests.test_pipeline import timeless
+
+STUDY = [*TINY, "--grid-trials=6"]
+
+
+class Running:
+    """The pipeline as a process, in a group of its own."""
+
+    def __init__(self, store: Path, server: str, name: str) -> None:
+        self.log = store.parent / f"{name}.log"
+        self.mark = f"STOPPING_TEST={self.log}"
+        environment = {**os.environ, "PREFECT_API_URL": server, "STOPPING_TEST": str(self.log)}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "flows/full_pipeline.py"), *STUDY, "--store", str(store)],
+                env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def family(self) -> list[int]:
+        """The process and all it started, which inherited its environment."""
+        found = []
+        for path in Path("/proc").iterdir():
+            if path.name.isdigit():
+                try:
+                    if self.mark.encode() in (path / "environ").read_bytes().split(b"\0"):
+                        found.append(int(path.name))
+                except OSError:
+                    continue
+        return found
+
+    def workers(self) -> list[int]:
+        return [pid for pid in self.family() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def trials(store: Path) -> list[Path]:
+    return list((store / "results").glob("trial-*"))
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory, server: str) -> Any:
+    store = tmp_path_factory.mktemp("untouched") / "store"
+    run = Running(store, server, "untouched")
+    assert run.process.wait(timeout=600) == 0, run.text()
+    return timeless(json.loads((store / "latest/metrics.json").read_text()))
+
+
+def test_killed_stopped_and_doubled(tmp_path: Path, server: str, untouched: Any) -> None:
+    store = tmp_path / "store"
+
+    first = Running(store, server, "first")
+    wait_for(lambda: trials(store))
+    os.kill(first.workers()[0], signal.SIGKILL)  # costs one task a retry
+    wait_for(lambda: len(trials(store)) > 4)
+    first.process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    assert first.process.wait(timeout=20) == 130
+    assert time.monotonic() - start < 10
+    wait_for(lambda: not first.family(), 10)
+    assert "The same command goes on from what is kept in" in first.text().splitlines()[-1]
+    states = {
+        run["state_type"]
+        for kind in ("flow_runs", "task_runs")
+        for run in httpx.post(f"{server}/{kind}/filter", json={"limit": 200, "sort": "ID_DESC"}).json()
+    }
+    assert states <= {"COMPLETED", "CANCELLED"}
+    assert "CANCELLED" in states
+
+    finished = {path: path.stat().st_mtime_ns for path in trials(store)}
+    second = Running(store, server, "second")
+    wait_for(lambda: len(trials(store)) > len(finished) + 2)
+    second.process.kill()
+    second.process.wait()
+    wait_for(lambda: not second.family(), 30)
+
+    together = [Running(store, server, name) for name in ("third", "fourth")]
+    for run in together:
+        assert run.process.wait(timeout=600) == 0, run.text()
+    assert re.search(
+        r"waiting for \w+ quick, process \d+, which computes the same", "".join(r.text() for r in together)
+    )
+    assert timeless(json.loads((store / "latest/metrics.json").read_text())) == untouched
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert not list((store / "checkpoints").rglob("*.npz"))
+    assert not list(store.rglob("*.tmp"))
+
+
+def test_sigterm_and_a_second_signal(tmp_path: Path, server: str) -> None:
+    store = tmp_path / "store"
+    run = Running(store, server, "run")
+    wait_for(lambda: trials(store))
+    run.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    run.process.send_signal(signal.SIGTERM)
+    start = time.monotonic()
+    assert run.process.wait(timeout=20) == 130
+    assert time.monotonic() - start < 5
+    wait_for(lambda: not run.family(), 30)
+    assert "Stopping at SIGTERM" in run.text()
