@@ -29,9 +29,8 @@ from tasks.stopping import stoppable
 def name_run() -> str:
     """Names a run by profile and time."""
     settings = prefect.runtime.flow_run.parameters["settings"]
-    return (
-        f"{settings['profile'] if isinstance(settings, dict) else settings.profile} {datetime.now():%Y-%m-%d %H:%M:%S}"
-    )
+    profile = settings["profile"] if isinstance(settings, dict) else settings.profile
+    return f"{profile} {datetime.now():%Y-%m-%d %H:%M:%S}"
 
 
 @flow(name="full_pipeline", flow_run_name=name_run)

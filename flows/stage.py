@@ -17,6 +17,7 @@ from tasks.tuning import duration, run_study
 from tasks.workers import close_pools
 
 LOG = logging.getLogger(__name__)
+MOST_STAGES = 32  # threads; those that wait for another stage hold one, too
 STOP_TIMEOUT = 8.0  # seconds that stages get to end when the run stops
 
 _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", default=lambda winner: None)
@@ -58,7 +59,7 @@ class Stages:
     def __init__(self, settings: Settings, dataset: DatasetReference) -> None:
         self.settings = settings
         self.dataset = dataset
-        self._threads = ThreadPoolExecutor(thread_name_prefix="stage")
+        self._threads = ThreadPoolExecutor(MOST_STAGES, thread_name_prefix="stage")
         self._results: dict[str, Future[StageResult]] = {}
         self._winners: dict[str, Future[TrainingSpec]] = {}
 

@@ -22,6 +22,10 @@ STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
 
 
+class TrainingFailedError(RuntimeError):
+    """A model that the pipeline needs could not be trained."""
+
+
 def can_retry(task: Task[..., Any], run: TaskRun, state: State) -> bool:
     """A dead worker is worth another try, which goes on from its last epoch; a mistake in the specification is not."""
     try:
@@ -87,6 +91,9 @@ def train_models(
 
     Returns:
         In the order of `specs`: the result, and whether it came from the store.
+
+    Raises:
+        TrainingFailedError: If a loss was not finite.
     """
     keys = {name: spec.key(dataset, "model") for name, spec in specs.items()}
     store = Store(settings.store)
@@ -99,6 +106,9 @@ def train_models(
         ]
         results = [(future.result(), is_cached(future)) for future in futures]
         _remove_checkpoints(store, keys)
+    for name, (result, _) in zip(specs, results, strict=True):
+        if result.failure:
+            raise TrainingFailedError(f"{name}: {result.failure}")
     return results
 
 

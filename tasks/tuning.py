@@ -141,4 +141,6 @@ def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tu
     result: StudyResult
     result, cached = compute(study_task, settings, study.name, study, dataset, settings, key=key)
     store.remove(f"checkpoints/{key}")
+    if any(trial.failure and trial.epochs == 0 for trial in result.trials):
+        store.remove(f"results/{key}")  # bad luck, not bad hyperparameters: the next run tries those trials again
     return result, cached

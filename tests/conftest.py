@@ -61,6 +61,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory, server: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The store of a finished tiny run on the server, and its process; not to be changed."""
+    folder = tmp_path_factory.mktemp("first")
+    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(folder / "prefect")}
+    command = [sys.executable, str(ROOT / "flows/full_pipeline.py"), *TINY, "--store", str(folder / "store")]
+    done = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "store", done
+
+
 @pytest.fixture
 def run_script(tmp_path: Path) -> Run:
     """Runs a script of a checkout as a user would; the home of Prefect is a folder of the test's own."""

@@ -102,8 +102,13 @@ def train(store: Store, dataset: DatasetReference) -> TrainingResult:
 
 @pytest.mark.parametrize(
     ("fault", "when"),
-    [(FULL, "middle"), (BROKEN, "before"), (PowerCut(), "before"), (PowerCut(), "middle"), (PowerCut(), "after")],
-    ids=["full in the middle", "broken before", "power cut before", "power cut in the middle", "power cut after"],
+    [
+        pytest.param(FULL, "middle", id="full in the middle"),
+        pytest.param(BROKEN, "before", id="broken before", marks=pytest.mark.slow),
+        pytest.param(PowerCut(), "before", id="power cut before"),
+        pytest.param(PowerCut(), "middle", id="power cut in the middle", marks=pytest.mark.slow),
+        pytest.param(PowerCut(), "after", id="power cut after", marks=pytest.mark.slow),
+    ],
 )
 def test_a_training_survives_a_fault_at_every_write(
     fault: BaseException, when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +35,6 @@ def timeless(content: dict[str, Any]) -> dict[str, Any]:
 def computed(store: Path) -> set[str]:
     """The stages that the last run did not take from the cache."""
     return {stage["name"] for stage in metrics(store)["stages"] if not stage["cached"]}
-
-
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, server: str) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A store with one finished run, on a real server."""
-    folder = tmp_path_factory.mktemp("first")
-    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(folder / "prefect")}
-    command = [sys.executable, str(ROOT / PIPELINE), *TINY, "--store", str(folder / "store")]
-    done = subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "store", done
 
 
 def test_the_run_leaves_what_a_person_reads(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.conftest import ROOT, TINY
 from tests.test_pipeline import timeless
-
-STUDY = [*TINY, "--grid-trials=6"]
 
 
 class Running:
@@ -31,7 +28,7 @@ class Running:
         environment = {**os.environ, "PREFECT_API_URL": server, "STOPPING_TEST": str(self.log)}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "flows/full_pipeline.py"), *STUDY, "--store", str(store)],
+                [sys.executable, str(ROOT / "flows/full_pipeline.py"), *TINY, "--store", str(store)],
                 env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
@@ -65,27 +62,22 @@ def trials(store: Path) -> list[Path]:
     return list((store / "results").glob("trial-*"))
 
 
-@pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory, server: str) -> Any:
-    store = tmp_path_factory.mktemp("untouched") / "store"
-    run = Running(store, server, "untouched")
-    assert run.process.wait(timeout=600) == 0, run.text()
-    return timeless(json.loads((store / "latest/metrics.json").read_text()))
-
-
-def test_killed_stopped_and_doubled(tmp_path: Path, server: str, untouched: Any) -> None:
+def test_killed_stopped_and_doubled(
+    tmp_path: Path, server: str, first: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    untouched = timeless(json.loads((first[0] / "latest/metrics.json").read_text()))
     store = tmp_path / "store"
 
-    first = Running(store, server, "first")
+    stopped = Running(store, server, "stopped")
     wait_for(lambda: trials(store))
-    os.kill(first.workers()[0], signal.SIGKILL)  # costs one task a retry
+    os.kill(stopped.workers()[0], signal.SIGKILL)  # costs one task a retry
     wait_for(lambda: len(trials(store)) > 4)
-    first.process.send_signal(signal.SIGINT)
+    stopped.process.send_signal(signal.SIGINT)
     start = time.monotonic()
-    assert first.process.wait(timeout=20) == 130
+    assert stopped.process.wait(timeout=20) == 130
     assert time.monotonic() - start < 10
-    wait_for(lambda: not first.family(), 10)
-    assert "The same command goes on from what is kept in" in first.text().splitlines()[-1]
+    wait_for(lambda: not stopped.family(), 10)
+    assert "The same command goes on from what is kept in" in stopped.text().splitlines()[-1]
     states = {
         run["state_type"]
         for kind in ("flow_runs", "task_runs")
