@@ -114,6 +114,7 @@ def _stop_on_signals(done: Future[None], settings: Settings) -> None:
         if pools_closed():
             end()
         LOG.warning("Stopping at %s; once more to stop at once.", signal.Signals(number).name)
+        logging.getLogger("prefect").setLevel(logging.CRITICAL)  # to it, each cancelled task is an error
         close_pools()
         timer = threading.Timer(STOP_TIMEOUT, lambda: None if done.done() else end())
         timer.daemon = True

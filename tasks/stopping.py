@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar, cast
 
 from prefect.exceptions import CancelledRun
 from prefect.states import Cancelled
+from prefect.transactions import get_transaction
 
 from tasks.workers import PoolClosedError
 
@@ -25,6 +26,9 @@ def stoppable(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except STOPPED:
+            transaction = get_transaction()
+            if transaction is not None:
+                transaction.write_on_commit = False  # Prefect would store the state as if it were a result
             return cast(R, Cancelled(message="The run was stopped; the next one goes on from here."))
 
     run.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]  # Prefect reads it here

@@ -58,6 +58,17 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
+def run_states(server: str) -> dict[str, str]:
+    """All flow and task runs of a server."""
+    states: dict[str, str] = {}
+    for kind in ("flow_runs", "task_runs"):
+        offset = 0
+        while batch := httpx.post(f"{server}/{kind}/filter", json={"limit": 200, "offset": offset}).json():
+            states |= {run["id"]: run["state_type"] for run in batch}
+            offset += len(batch)
+    return states
+
+
 def trials(store: Path) -> list[Path]:
     return list((store / "results").glob("trial-*"))
 
@@ -68,6 +79,7 @@ def test_killed_stopped_and_doubled(
     untouched = timeless(json.loads((first[0] / "latest/metrics.json").read_text()))
     store = tmp_path / "store"
 
+    before = run_states(server)
     stopped = Running(store, server, "stopped")
     wait_for(lambda: trials(store))
     os.kill(stopped.workers()[0], signal.SIGKILL)  # costs one task a retry
@@ -78,11 +90,8 @@ def test_killed_stopped_and_doubled(
     assert time.monotonic() - start < 10
     wait_for(lambda: not stopped.family(), 10)
     assert "The same command goes on from what is kept in" in stopped.text().splitlines()[-1]
-    states = {
-        run["state_type"]
-        for kind in ("flow_runs", "task_runs")
-        for run in httpx.post(f"{server}/{kind}/filter", json={"limit": 200, "sort": "ID_DESC"}).json()
-    }
+    assert "ERROR" not in stopped.text()
+    states = {state for run, state in run_states(server).items() if run not in before}
     assert states <= {"COMPLETED", "CANCELLED"}
     assert "CANCELLED" in states
 
@@ -92,6 +101,7 @@ def test_killed_stopped_and_doubled(
     second.process.kill()
     second.process.wait()
     wait_for(lambda: not second.family(), 30)
+    assert "damaged" not in second.text()
 
     together = [Running(store, server, name) for name in ("third", "fourth")]
     for run in together:
