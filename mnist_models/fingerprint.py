@@ -6,11 +6,14 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = "mnist_models"
 NUMERIC_PACKAGES = ("tensorflow", "keras", "numpy")
+
+_parser = threading.Lock()  # CPython's, up to 3.11, counts its recursion over all threads and fails (issue 106905)
 
 
 @functools.cache
@@ -25,7 +28,8 @@ def code_fingerprint(*modules: str) -> str:
     Raises:
         ModuleNotFoundError: If there is no such module.
     """
-    sources = {name: _statements(name) for name in _closure(modules)}
+    with _parser:
+        sources = {name: _statements(name) for name in _closure(modules)}
     return hashlib.sha256(repr((sorted(sources.items()), versions())).encode()).hexdigest()
 
 
