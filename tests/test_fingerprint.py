@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -82,12 +81,3 @@ def test_versions_count(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_module_is_refused() -> None:
     with pytest.raises(ModuleNotFoundError, match="Expected a module of mnist_models"):
         code_fingerprint("no_such_module")
-
-
-def test_threads_may_ask_at_once() -> None:
-    def ask(number: int) -> str:
-        code_fingerprint.cache_clear()
-        return code_fingerprint("training", *NETWORKS)
-
-    with ThreadPoolExecutor(8) as threads:
-        assert len(set(threads.map(ask, range(64)))) == 1
