@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.preprocessing import preprocessing
+from flows.terminal import run_alone
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.evaluation import FinalResult
@@ -17,9 +19,14 @@ from tasks.training import train_models
 @flow(name="final", flow_run_name="final {settings.profile}")
 @stoppable
 def final_evaluation(
-    settings: Settings, dataset: DatasetReference, stages: list[StageResult]
+    settings: Settings, dataset: DatasetReference | None = None, stages: list[StageResult] | None = None
 ) -> tuple[FinalResult, list[TrainingResult]]:
     """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
+    dataset = dataset or preprocessing(settings)
+    if stages is None:
+        from flows.full_pipeline import train_candidates  # which runs this flow at its end
+
+        stages = train_candidates(settings, dataset)
     chosen = choose(stages)
     specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}
     members = [member for member, _ in train_models(specs, dataset, settings)]
@@ -49,3 +56,7 @@ def member_specs(chosen: StageResult, settings: Settings) -> list[TrainingSpec]:
 
 def _or_infinity(loss: float | None) -> float:
     return float("inf") if loss is None else loss
+
+
+if __name__ == "__main__":
+    run_alone(final_evaluation)

@@ -21,7 +21,9 @@ from flows.preprocessing import preprocessing
 from flows.stage import Stages
 from flows.summary import print_summary
 from mnist_models.config import Settings
+from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
+from mnist_models.study import StageResult
 from tasks.reporting import RunSummary, write_run
 from tasks.stopping import stoppable
 
@@ -40,6 +42,16 @@ def full_pipeline(settings: Settings) -> RunSummary:
     start = time.monotonic()
     Store(settings.store).remove_leftovers()
     dataset = preprocessing(settings)
+    candidates = train_candidates(settings, dataset)
+    final, members = final_evaluation(settings, dataset, candidates)
+    seconds = time.monotonic() - start
+    summary = write_run(prefect.runtime.flow_run.name, settings, dataset, candidates, final, members, seconds)
+    print_summary(summary, Store(settings.store).size())
+    return summary
+
+
+def train_candidates(settings: Settings, dataset: DatasetReference) -> list[StageResult]:
+    """Trains and tunes all networks, side by side as far as one stage does not need what another finds."""
     stages = Stages(settings, dataset)
     stages.start(fully_connected_baseline)
     stages.start(fully_connected_grid)
@@ -49,12 +61,7 @@ def full_pipeline(settings: Settings) -> RunSummary:
     stages.start(cnn_augmentation, after=cnn_bayesian)
     stages.start(cnn_learning_rate, after=cnn_augmentation)
     stages.start(cnn_residual)
-    results = stages.results()
-    final, members = final_evaluation(settings, dataset, results)
-    seconds = time.monotonic() - start
-    summary = write_run(prefect.runtime.flow_run.name, settings, dataset, results, final, members, seconds)
-    print_summary(summary)
-    return summary
+    return stages.results()
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from typing import Any
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
+from mnist_models.metrics import duration
 from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingSpec
 from tasks.training import STAGE_NUMBER, train_models
-from tasks.tuning import duration, run_study
+from tasks.tuning import run_study
 from tasks.workers import close_pools
 
 LOG = logging.getLogger(__name__)

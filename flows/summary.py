@@ -8,13 +8,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from mnist_models.metrics import duration
 from mnist_models.study import StageResult
 from tasks.reporting import RunSummary
-from tasks.tuning import duration
 
 
-def print_summary(summary: RunSummary) -> None:
-    """Prints all stages, the test result and where the report is."""
+def print_summary(summary: RunSummary, store_size: int) -> None:
+    """Prints all stages, the test result, the size of the store in bytes, and where the report is."""
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage", no_wrap=True)
@@ -39,7 +39,8 @@ def print_summary(summary: RunSummary) -> None:
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %, {summary.final.test_images:,} images): "
         f"{summary.final.stage}, {len(summary.final.members)} seeds averaged, loss {ensemble.test_loss:.4f}"
     )
-    console.print(f"{duration(summary.seconds)} · report: {summary.report}", soft_wrap=True)
+    used = f"{store_size / 1e6:,.0f} MB in the store"
+    console.print(f"{duration(summary.seconds)} · {used} · report: {summary.report}", soft_wrap=True)
 
 
 def _row(stage: StageResult) -> list[str]:

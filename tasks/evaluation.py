@@ -14,11 +14,12 @@ from mnist_models.records import digest
 from mnist_models.store import Store
 from mnist_models.training import TrainingResult
 from tasks.caching import DURABLE, compute
+from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers import worker_pool
 
 
-@task(name="evaluate", task_run_name="evaluate {stage} on the test set", retries=2, **DURABLE)
+@task(name="evaluate", task_run_name="evaluate {stage} on the test set", **RETRIED, **DURABLE)
 @stoppable
 def evaluate_task(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
@@ -27,7 +28,7 @@ def evaluate_task(
     return worker_pool(workers).run(0, evaluate_final, stage, members, dataset, root, key=key)
 
 
-@task(name="export", task_run_name="export model.keras", retries=2, **DURABLE)
+@task(name="export", task_run_name="export model.keras", **RETRIED, **DURABLE)
 @stoppable
 def export_task(
     members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
-from prefect import State, Task, task
-from prefect.client.schemas.objects import TaskRun
+from prefect import task
 from prefect.futures import PrefectFuture
 
 from mnist_models.config import Settings
@@ -15,8 +13,9 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit
 from tasks.caching import DURABLE, exclusively, is_cached, submit
+from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers import WorkerDiedError, worker_pool
+from tasks.workers import worker_pool
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
@@ -26,23 +25,10 @@ class TrainingFailedError(RuntimeError):
     """A model that the pipeline needs could not be trained."""
 
 
-def can_retry(task: Task[..., Any], run: TaskRun, state: State) -> bool:
-    """A dead worker is worth another try, which goes on from its last epoch; a mistake in the specification is not."""
-    try:
-        state.result(raise_on_failure=True)
-    except (WorkerDiedError, OSError):
-        return True
-    except Exception:
-        return False
-    return False
-
-
 @task(
     name="train",
     task_run_name="{name}",
-    retries=2,
-    retry_delay_seconds=[1, 5],
-    retry_condition_fn=can_retry,
+    **RETRIED,
     **DURABLE,
 )
 @stoppable

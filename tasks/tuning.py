@@ -14,6 +14,7 @@ from prefect.futures import PrefectFuture
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
+from mnist_models.metrics import duration
 from mnist_models.store import Store
 from mnist_models.study import Proposal, Study, StudyResult, Trial, failed_trial, record_trial
 from mnist_models.training import TrainingResult
@@ -115,14 +116,6 @@ class _Progress:
                 self.name, trial.number, self.expected, self.best.val_loss, self.best.number,
                 100 * (self.best.val_accuracy or 0), duration(left),
             )  # fmt: skip
-
-
-def duration(seconds: float) -> str:
-    """Says a time as a person would: 48 s, 2 min, 3 h 20 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tuple[StudyResult, bool]:

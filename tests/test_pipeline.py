@@ -96,6 +96,26 @@ def test_a_second_run_computes_nothing(
     assert timeless(metrics(store)) == timeless(before)
 
 
+def test_a_stage_runs_alone_and_is_refreshed(
+    first: tuple[Path, subprocess.CompletedProcess[str]], run_script: Run, server: str, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(first[0], store, symlinks=True)
+    stage = ("flows/fully_connected.py", "fully_connected_baseline", *TINY, "--store", str(store))
+    before = {path.name: path.read_bytes() for path in (store / "results").iterdir()}
+    done = run_script(*stage, PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    assert "from the cache" in done.stderr
+    assert {path.name: path.read_bytes() for path in (store / "results").iterdir()} == before
+    done = run_script(*stage, "--refresh", PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    assert "from the cache" not in done.stderr
+    after = {path.name: path.read_bytes() for path in (store / "results").iterdir()}
+    rewritten = [name for name, content in before.items() if after.pop(name) != content]
+    assert [name.partition("-")[0] for name in rewritten] == ["model"]
+    assert not after
+
+
 def test_one_changed_parameter_recomputes_what_follows(
     first: tuple[Path, subprocess.CompletedProcess[str]], run_script: Run, server: str, tmp_path: Path
 ) -> None:
@@ -153,3 +173,19 @@ def test_bad_data_is_refused_before_any_work(run_script: Run, tmp_path: Path) ->
     assert "bad.npz: expected an .npz file" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "store" / "results").exists()
+
+
+@pytest.mark.slow
+def test_own_data_in_colour(run_script: Run, server: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(300) % 4
+    images = generator.integers(0, 60, (300, 12, 10, 3), dtype=np.uint8)
+    images[np.arange(300), 2 * labels, :, labels % 3] += 190  # a bright line whose place and colour tell the class
+    np.savez(tmp_path / "own.npz", x_train=images[:240], y_train=labels[:240], x_test=images[240:], y_test=labels[240:])
+    store = tmp_path / "store"
+    arguments = (*TINY, "--images=none", "--data", str(tmp_path / "own.npz"), "--store", str(store))
+    done = run_script(PIPELINE, *arguments, PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    final = metrics(store)["final"]
+    assert np.shape(final["confusion_matrix"]) == (4, 4)
+    assert final["ensemble"]["test_accuracy"] > 0.5
