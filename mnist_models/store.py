@@ -165,7 +165,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Writes a file so that a reader, or the machine after a power cut, finds either the old or the new content.
 
     Raises:
-        OSError: If the disk refuses; the old file is then untouched and no temporary one is left.
+        OSError: If the disk refuses, with the file's name; the old file is untouched and no temporary one is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
@@ -177,6 +177,9 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # which file, not only what went wrong
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
