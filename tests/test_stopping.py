@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from tests.conftest import ROOT, TINY
+from tests.conftest import ROOT, TINY, free_port, prefect_server
 from tests.test_pipeline import timeless
 
 
@@ -127,3 +127,24 @@ def test_sigterm_and_a_second_signal(tmp_path: Path, server: str) -> None:
     assert time.monotonic() - start < 5
     wait_for(lambda: not run.family(), 30)
     assert "Stopping at SIGTERM" in run.text()
+
+
+@pytest.mark.slow
+def test_a_server_that_goes_and_comes_back(
+    tmp_path: Path, first: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    untouched = timeless(json.loads((first[0] / "latest/metrics.json").read_text()))
+    store, port = tmp_path / "store", free_port()
+    with prefect_server(tmp_path, port) as url:
+        run = Running(store, url, "run")
+        wait_for(lambda: len(trials(store)) > 2)
+    finished = {path: path.stat().st_mtime_ns for path in trials(store)}
+    time.sleep(5)
+    with prefect_server(tmp_path, port) as url:
+        status = run.process.wait(timeout=600)
+        if status != 0:  # it could not go on without its server; nothing that was finished is lost
+            assert "The same command goes on from" in run.text()
+            again = Running(store, url, "again")
+            assert again.process.wait(timeout=600) == 0, again.text()
+    assert timeless(json.loads((store / "latest/metrics.json").read_text())) == untouched
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
