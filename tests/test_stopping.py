@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.conftest import ROOT, TINY, free_port, prefect_server
 from tests.test_pipeline import timeless
