@@ -196,10 +196,13 @@ def kill_once(folder: Path, command: list[str], kill: Kill, tally: Tally, chance
     with Flow(folder, command, kill) as flow:
         struck = strike(flow, kill, chance)
         stopped_at = time.monotonic()
-        if kill.target == "worker":  # the flow goes on without it; it is ended by a later kill, or by itself
+        if kill.target != "flow":  # the flow goes on without it
             wait_for(lambda: flow.process.poll() is not None, chance.uniform(3, 25))
         else:
-            flow.process.wait()
+            wait_for(lambda: flow.process.poll() is not None, LEFT_BEHIND)
+        if kill.target != "flow" and flow.process.poll() is None:  # a kill of its own, which ends the attempt
+            flow.process.kill()
+            tally.kills[Kill("flow", signal.SIGKILL, 0.0, None).name] += 1
         if struck:
             tally.kills[kill.name] += 1
             if kill.target == "flow" and kill.number != signal.SIGKILL:

@@ -65,6 +65,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
+    from flows.server import leave_temporary_server
     from tasks.stopping import STOPPED
     from tasks.workers import close_pools
 
@@ -84,6 +85,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
             LOG.error("The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(1) from None
         finally:
+            leave_temporary_server()
             close_pools()
 
 
