@@ -121,7 +121,7 @@ def torture(folder: Path, command: list[str], kills: int, chance: random.Random)
 
 def choose_kill(chance: random.Random, renames: int) -> Kill:
     """Draws target, signal and instant."""
-    target = chance.choices(["flow", "worker", "server"], [5, 4, 1])[0]
+    target = chance.choices(["flow", "worker", "server"], [7, 10, 3])[0]
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if target == "flow" else [signal.SIGKILL]
     number = chance.choice(signals)
     if target != "server" and number == signal.SIGKILL and chance.random() < 0.5:
@@ -196,8 +196,12 @@ def kill_once(folder: Path, command: list[str], kill: Kill, tally: Tally, chance
     with Flow(folder, command, kill) as flow:
         struck = strike(flow, kill, chance)
         stopped_at = time.monotonic()
-        if kill.target != "flow":  # the flow goes on without it
-            wait_for(lambda: flow.process.poll() is not None, chance.uniform(3, 25))
+        if kill.target == "worker":  # the flow goes on without it, and loses another
+            wait_for(lambda: flow.process.poll() is not None, chance.uniform(2, 8))
+            again = Kill("worker", signal.SIGKILL, 0.0, None)
+            tally.kills[again.name] += flow.process.poll() is None and strike(flow, again, chance)
+        if kill.target != "flow":
+            wait_for(lambda: flow.process.poll() is not None, chance.uniform(2, 12))
         else:
             wait_for(lambda: flow.process.poll() is not None, LEFT_BEHIND)
         if kill.target != "flow" and flow.process.poll() is None:  # a kill of its own, which ends the attempt
