@@ -1,0 +1,150 @@
+"""What every benchmark prints: both sides of each ratio, n and spread, for people and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured quantity.
+
+    Attributes:
+        name: What was measured, and of whom.
+        unit: Of the values.
+        values: One per repetition or seed.
+    """
+
+    name: str
+    unit: str
+    values: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        """Of the values."""
+        return statistics.median(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Of the values."""
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the sample; 0 for one value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A claim: how many times one side's median is of the other's, and what is asked for.
+
+    Attributes:
+        name: What the ratio says.
+        value: Of the two medians.
+        target: What is asked for, as text: "≥ 10".
+        reached: Whether it is.
+    """
+
+    name: str
+    value: float
+    target: str
+    reached: bool
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Returns a parser with the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a smoke test: everything runs, no figure means anything")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
+    return parser
+
+
+def at_least(name: str, ours: float, peer: float, target: float) -> Ratio:
+    """A ratio that should be as large as possible: ours to the peer's."""
+    return Ratio(name, ours / peer, f"≥ {target:g}", ours / peer >= target)
+
+
+def at_most(name: str, value: float, target: float) -> Ratio:
+    """A value that should be as small as possible."""
+    return Ratio(name, value, f"≤ {target:g}", value <= target)
+
+
+def report(title: str, figures: Sequence[Figure], ratios: Sequence[Ratio], options: argparse.Namespace) -> None:
+    """Prints both tables and, where asked for, writes them as JSON.
+
+    Args:
+        title: Of the benchmark.
+        figures: All sides.
+        ratios: All claims.
+        options: With `quick` and `json`.
+    """
+    console = Console(highlight=False)
+    console.print(f"\n[bold]{title}[/]" + ("  (smoke test: no figure means anything)" if options.quick else ""))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("figure", "median", "mean ± SD", "min", "max", "n", "unit"):
+        table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
+    for figure in figures:
+        spread = f"{_short(figure.mean)} ± {_short(figure.deviation)}"
+        low, high = _short(min(figure.values)), _short(max(figure.values))
+        table.add_row(figure.name, _short(figure.median), spread, low, high, str(len(figure.values)), figure.unit)
+    console.print(table)
+    claims = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("claim", "value", "target", "reached"):
+        claims.add_column(column, justify="left" if column == "claim" else "right")
+    for ratio in ratios:
+        claims.add_row(ratio.name, _short(ratio.value), ratio.target, "yes" if ratio.reached else "no")
+    console.print(claims)
+    console.print(", ".join(f"{name} {value}" for name, value in environment().items()))
+    if options.json:
+        options.json.write_text(json.dumps(_as_json(title, figures, ratios, options.quick), indent=2) + "\n")
+
+
+def environment() -> dict[str, str]:
+    """Date, machine and versions."""
+    machine = {"date": date.today().isoformat(), "cpu": _cpu(), "cores": str(os.cpu_count())}
+    return machine | {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def _as_json(title: str, figures: Sequence[Figure], ratios: Sequence[Ratio], quick: bool) -> dict[str, Any]:
+    return {
+        "benchmark": title,
+        "quick": quick,
+        "environment": environment(),
+        "figures": [
+            {
+                **asdict(figure),
+                "median": figure.median,
+                "mean": figure.mean,
+                "sd": figure.deviation,
+                "n": len(figure.values),
+            }
+            for figure in figures
+        ],
+        "claims": [asdict(ratio) for ratio in ratios],
+    }
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
