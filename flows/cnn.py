@@ -33,6 +33,7 @@ def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) ->
             "dropout_rate": 0.3,
             "batch_normalization": False,
         },
+        optimizer=Optimizer(schedule=settings.cnn_schedule),
         batch_size=BATCH_SIZE,
         epochs=settings.cnn_epochs,
         patience=settings.patience,
@@ -55,17 +56,13 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
             max_trials=settings.bayesian_trials,
             initial_points=settings.bayesian_initial_points,
         ),
-        template=TrainingSpec(
-            network="cnn",
-            hyperparameters={},
-            batch_size=BATCH_SIZE,
+        template=_trial_template(
+            TrainingSpec(network="cnn", hyperparameters={}, batch_size=BATCH_SIZE, epochs=1, seed=settings.seed),
+            settings,
             epochs=settings.bayesian_epochs,
-            seed=settings.seed,
         ),
     )
-    return tune(
-        study, dataset or preprocessing(settings), settings, epochs=settings.cnn_epochs, patience=settings.patience
-    )
+    return _tune(study, dataset or preprocessing(settings), settings)
 
 
 @flow(name="cnn_augmentation", flow_run_name="cnn_augmentation {settings.profile}")
@@ -86,11 +83,11 @@ def cnn_augmentation(
             max_trials=settings.augmentation_trials,
             initial_points=settings.bayesian_initial_points,
         ),
-        template=architecture.model_copy(
-            update={"epochs": settings.augmentation_epochs, "patience": None, "augmentation": Augmentation()}
+        template=_trial_template(architecture, settings, epochs=settings.augmentation_epochs).model_copy(
+            update={"augmentation": Augmentation()}
         ),
     )
-    return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
+    return _tune(study, dataset, settings)
 
 
 @flow(name="cnn_learning_rate", flow_run_name="cnn_learning_rate {settings.profile}")
@@ -105,9 +102,11 @@ def cnn_learning_rate(
         name="cnn_learning_rate",
         space="cnn_learning_rate",
         oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
-        template=augmented.model_copy(update={"epochs": settings.learning_rate_epochs, "patience": settings.patience}),
+        template=_trial_template(augmented, settings, epochs=settings.learning_rate_epochs).model_copy(
+            update={"patience": settings.patience}
+        ),
     )
-    return tune(study, dataset, settings, epochs=settings.cnn_epochs, patience=settings.patience)
+    return _tune(study, dataset, settings)
 
 
 @flow(name="cnn_residual", flow_run_name="cnn_residual {settings.profile}")
@@ -129,6 +128,24 @@ def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) ->
         seed=settings.seed,
     )
     return train_model("cnn_residual", spec, dataset or preprocessing(settings), settings)
+
+
+def _trial_template(spec: TrainingSpec, settings: Settings, epochs: int) -> TrainingSpec:
+    """The training of a trial: constant learning rate, and no more of the images than the settings say."""
+    shares = None if settings.trial_share == 1 else (settings.trial_share,) * epochs
+    optimizer = spec.optimizer.model_copy(update={"schedule": "constant"})
+    return spec.model_copy(update={"epochs": epochs, "shares": shares, "patience": None, "optimizer": optimizer})
+
+
+def _tune(study: Study, dataset: DatasetReference, settings: Settings) -> StageResult:
+    return tune(
+        study,
+        dataset,
+        settings,
+        epochs=settings.cnn_epochs,
+        patience=settings.patience,
+        schedule=settings.cnn_schedule,
+    )
 
 
 if __name__ == "__main__":

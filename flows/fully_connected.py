@@ -47,7 +47,7 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
             seed=settings.seed,
         ),
     )
-    return tune(study, dataset or preprocessing(settings), settings, epochs=settings.grid_epochs, patience=2)
+    return tune(study, dataset or preprocessing(settings), settings, epochs=settings.retraining_epochs, patience=2)
 
 
 @flow(name="fully_connected_hyperband", flow_run_name="fully_connected_hyperband {settings.profile}")

@@ -11,6 +11,7 @@ from typing import Any
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.metrics import duration
+from mnist_models.optimizers import Schedule
 from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingSpec
 from tasks.training import STAGE_NUMBER, train_models
@@ -31,7 +32,13 @@ def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settin
 
 
 def tune(
-    study: Study, dataset: DatasetReference, settings: Settings, *, epochs: int, patience: int | None
+    study: Study,
+    dataset: DatasetReference,
+    settings: Settings,
+    *,
+    epochs: int,
+    patience: int | None,
+    schedule: Schedule = "constant",
 ) -> StageResult:
     """Runs a study and trains its winner from scratch, so that nothing is inherited from the search.
 
@@ -41,9 +48,12 @@ def tune(
         settings: Where, and with how many workers.
         epochs: At most so many for the winner.
         patience: Stop the winner after so many epochs without a lower validation loss.
+        schedule: Of the winner's learning rate.
     """
     result, study_cached = run_study(study, dataset, settings)
-    winner = study.spec(result.best.values, epochs).model_copy(update={"patience": patience})
+    winner = study.spec(result.best.values, epochs)
+    optimizer = winner.optimizer.model_copy(update={"schedule": schedule})
+    winner = winner.model_copy(update={"patience": patience, "shares": None, "optimizer": optimizer})
     _announce.get()(winner)
     [(model, model_cached)] = train_models({f"{study.name} winner": winner}, dataset, settings)
     cached = study_cached and model_cached

@@ -33,6 +33,7 @@ QUICK: dict[str, Any] = {
     "augmentation_trials": 4,
     "augmentation_epochs": 2,
     "learning_rate_epochs": 2,
+    "trial_share": 1.0,
     "cnn_epochs": 4,
     "residual_epochs": 9,
 }
@@ -51,7 +52,10 @@ FULL: dict[str, Any] = {
     "augmentation_trials": 100,
     "augmentation_epochs": 5,
     "learning_rate_epochs": 100,
+    "retraining_epochs": 100,
+    "trial_share": 1.0,
     "cnn_epochs": 100,
+    "cnn_schedule": "constant",
     "patience": 10,
     "residual_epochs": 23,
     "final_seeds": 10,
@@ -106,7 +110,7 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: int = Field(default=8, ge=1, description="Epochs at most of a trial of the grid.")
+    grid_epochs: int = Field(default=2, ge=1, description="Epochs at most of a trial of the grid.")
     grid_batch_size: int = Field(default=256, ge=1, description="Images per step of the grid's trainings.")
     hyperband_max_epochs: int = Field(default=9, ge=1, description="Epochs of Hyperband's longest trials.")
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
@@ -123,7 +127,13 @@ class Settings(BaseSettings):
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
     )
-    cnn_epochs: int = Field(default=4, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
+    trial_share: float = Field(
+        default=0.2, gt=0, le=1, description="Share of the training images that an epoch of a CNN trial sees."
+    )
+    cnn_schedule: Literal["constant", "linear"] = Field(
+        default="linear", description="Learning rate of the CNN baseline and of retrained CNNs: constant, or down to 0."
+    )
+    cnn_epochs: int = Field(default=2, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     residual_epochs: int = Field(
         default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."

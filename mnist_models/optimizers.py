@@ -12,6 +12,7 @@ from mnist_models.records import Record
 if TYPE_CHECKING:
     import keras
 
+Schedule = Literal["constant", "one_cycle", "linear"]
 WARM_UP = 0.3  # share of a one-cycle schedule in which the rate rises
 START = 0.05  # first rate of a one-cycle schedule, as a share of its peak
 
@@ -31,7 +32,7 @@ class Optimizer(Record):
 
     name: Literal["adam", "sgd", "muon"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
-    schedule: Literal["constant", "one_cycle", "linear"] = "constant"
+    schedule: Schedule = "constant"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     sgd_factor: float = Field(default=3.0, gt=0)
@@ -47,7 +48,9 @@ def build(optimizer: Optimizer) -> keras.optimizers.Optimizer:
 
         return Muon(rate, optimizer.momentum, optimizer.weight_decay, optimizer.sgd_factor)
     if optimizer.name == "adam":
-        built = keras.optimizers.Adam(rate, weight_decay=decay)
+        from mnist_models.adam import FusedAdam
+
+        built = FusedAdam(rate, weight_decay=decay)
     else:
         built = keras.optimizers.SGD(rate, momentum=optimizer.momentum, nesterov=True, weight_decay=decay)
     if decay:

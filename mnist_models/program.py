@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -53,9 +54,11 @@ class Program:
         labels = tf.TensorSpec([None], tf.int32)
         transforms = tf.TensorSpec([None, 8], tf.float32)
         rates = tf.TensorSpec([None], tf.float32)
-        self._train = tf.function(self._train_chunk, input_signature=[pixels, labels, transforms, rates])
-        self._evaluate = tf.function(self._evaluate_chunk, input_signature=[pixels, labels])
-        self._observe = tf.function(lambda seen: self.logits(_scale(seen), training=True), input_signature=[pixels])
+        self._train = _graph(self._train_chunk, pixels, labels, transforms, rates)
+        self._evaluate = _graph(self._evaluate_chunk, pixels, labels)
+        self._observe = _graph(lambda seen: self.logits(_scale(seen), training=True), pixels)
+        self._initial = [variable.numpy() for variable in self._variables()]
+        self._begin(spec)
 
     @classmethod
     def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Program:
@@ -72,19 +75,24 @@ class Program:
         return program
 
     def _begin(self, spec: TrainingSpec) -> None:
+        """Sets all variables to the initial values that the seed determines."""
         self.spec = spec
         self.hardness = None
-        model, optimizer = self._build()
-        fresh = [*model.variables, *optimizer.variables]
-        for variable, value in zip(self._variables(), fresh, strict=True):
+        for variable, value in zip(self._variables(), self._initial, strict=True):
             variable.assign(value)
+        for number, layer in enumerate(self.model.layers):
+            seed = int(np.random.default_rng([spec.seed, number]).integers(2**31))
+            if hasattr(layer, "kernel"):
+                initializer = layer.kernel_initializer
+                redrawn = type(initializer).from_config({**initializer.get_config(), "seed": seed})
+                layer.kernel.assign(redrawn(layer.kernel.shape))
+            if hasattr(layer, "seed_generator"):
+                layer.seed_generator.state.assign([seed, 0])
         for name, knob in self.knobs.items():
             knob.assign(spec.hyperparameters[name])
 
     def _build(self) -> tuple[keras.Model, keras.optimizers.Optimizer]:
-        """Network and optimiser with the initial values that the seed determines."""
         keras.backend.clear_session()
-        keras.utils.set_random_seed(self.spec.seed)
         model = networks.build(self.spec.network, self.image_shape, self.classes, self.spec.hyperparameters)
         optimizer = optimizers.build(self.spec.optimizer)
         optimizer.build(model.trainable_variables)
@@ -154,7 +162,8 @@ class Program:
         if self.hardness is None:
             self.hardness = np.full(count, UNSEEN, dtype=np.float32)
         wanted = round(count * self.spec.shares[epoch])
-        ranked = np.argsort(-self.hardness, kind="stable")
+        order = generator.permutation(count)  # among equals, chance decides
+        ranked = order[np.argsort(-self.hardness[order], kind="stable")]
         hardest, others = ranked[: wanted // 2], ranked[wanted // 2 :]
         return generator.permutation(np.concatenate([hardest, generator.permutation(others)[: wanted - len(hardest)]]))
 
@@ -179,13 +188,15 @@ class Program:
 
     def _train_chunk(self, pixels: Any, labels: Any, transforms: Any, rates: Any) -> tuple[Any, Any]:
         batch, steps = self.spec.batch_size, tf.shape(rates)[0]
-        totals = tf.zeros(2, tf.float64)
-        every_loss = tf.TensorArray(tf.float32, steps, infer_shape=False, element_shape=[None])
-        for step in tf.range(steps):
+
+        def train(step: Any, totals: Any, every_loss: Any) -> tuple[Any, Any, Any]:
             rows = slice(step * batch, (step + 1) * batch)
             some, losses = self._step(pixels[rows], labels[rows], transforms[rows], rates[step])
-            totals += some
-            every_loss = every_loss.write(step, losses)
+            return step + 1, totals + some, every_loss.write(step, losses)
+
+        every_loss = tf.TensorArray(tf.float32, steps, infer_shape=False, element_shape=[None])
+        start = (0, tf.zeros(2, tf.float64), every_loss)
+        _, totals, every_loss = tf.while_loop(lambda step, *_: step < steps, train, start, parallel_iterations=1)
         return totals, every_loss.concat()
 
     def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> tuple[Any, Any]:
@@ -212,13 +223,22 @@ class Program:
         return losses
 
     def _evaluate_chunk(self, pixels: Any, labels: Any) -> Any:
-        totals = tf.zeros(2, tf.float64)
-        for batch in tf.range((tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH):
+        batches = (tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH
+
+        def evaluate(batch: Any, totals: Any) -> tuple[Any, Any]:
             rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
             logits = self.logits(_scale(pixels[rows]), training=False)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
-            totals += _totals(losses, logits, labels[rows])
-        return totals
+            return batch + 1, totals + _totals(losses, logits, labels[rows])
+
+        start = (0, tf.zeros(2, tf.float64))
+        return tf.while_loop(lambda batch, _: batch < batches, evaluate, start, parallel_iterations=1)[1]
+
+
+def _graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
+    """Compiles a function, as it is: autograph would rewrite it into files that a killed worker leaves behind."""
+    compiled: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
+    return compiled
 
 
 def _scale(pixels: Any) -> Any:
