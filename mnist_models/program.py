@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +50,17 @@ class Program:
         self.model, self.optimizer = self._build()
         self.knobs = _attach_knobs(self.model)
         self.logits = keras.Model(self.model.input, self.model.get_layer("logits").output)
+        self.one_view = next((layer for layer in self.model.layers if isinstance(layer, keras.Model)), self.logits)
         pixels = tf.TensorSpec([None, *image_shape], tf.uint8)
         labels = tf.TensorSpec([None], tf.int32)
         transforms = tf.TensorSpec([None, 8], tf.float32)
         rates = tf.TensorSpec([None], tf.float32)
         self._train = tf.function(self._train_chunk, input_signature=[pixels, labels, transforms, rates])
-        self._evaluate = tf.function(self._evaluate_chunk, input_signature=[pixels, labels])
-        self._observe = tf.function(lambda seen: self.logits(_scale(seen), training=True), input_signature=[pixels])
+        self._evaluate = {
+            network: tf.function(functools.partial(self._evaluate_chunk, network), input_signature=[pixels, labels])
+            for network in (self.logits, self.one_view)
+        }
+        self._observe = tf.function(lambda seen: self.one_view(_scale(seen), training=True), input_signature=[pixels])
 
     @classmethod
     def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Program:
@@ -164,11 +169,17 @@ class Program:
         for first in range(0, len(chosen), EVALUATION_BATCH):
             self._observe(images.x[chosen[first : first + EVALUATION_BATCH]])
 
-    def evaluate(self, images: Images) -> tuple[float, float]:
-        """Returns mean loss and accuracy on some images."""
+    def evaluate(self, images: Images, *, all_views: bool = True) -> tuple[float, float]:
+        """Returns mean loss and accuracy on some images.
+
+        Args:
+            images: What to evaluate on.
+            all_views: As the finished model sees them; else by the one view that it was trained on, which is cheaper.
+        """
+        evaluate = self._evaluate[self.logits if all_views else self.one_view]
         chunk = EVALUATION_BATCH * 20
         totals = sum(
-            self._evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
+            evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
             for first in range(0, len(images), chunk)
         )
         loss, accuracy = totals / len(images)
@@ -193,7 +204,7 @@ class Program:
         if self.spec.augmentation is not None:
             images = augmentation.transform(self.spec.augmentation, images, transforms)
         with tf.GradientTape() as tape:
-            logits = self.logits(images, training=True)
+            logits = self.one_view(images, training=True)
             losses = self._losses(labels, logits)
             objective = tf.reduce_mean(losses)
             if self.model.losses:
@@ -211,11 +222,11 @@ class Program:
             losses = (1 - smoothing) * losses + smoothing * uniform
         return losses
 
-    def _evaluate_chunk(self, pixels: Any, labels: Any) -> Any:
+    def _evaluate_chunk(self, network: keras.Model, pixels: Any, labels: Any) -> Any:
         totals = tf.zeros(2, tf.float64)
         for batch in tf.range((tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH):
             rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
-            logits = self.logits(_scale(pixels[rows]), training=False)
+            logits = network(_scale(pixels[rows]), training=False)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
             totals += _totals(losses, logits, labels[rows])
         return totals

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from mnist_models.augmentation import Augmentation
-from mnist_models.dataset import DatasetReference, read_split
+from mnist_models.dataset import DatasetReference, Images, read_split
 from mnist_models.fingerprint import code_fingerprint
 from mnist_models.networks import Network
 from mnist_models.optimizers import Optimizer
@@ -200,7 +200,7 @@ class _Run:
         start = time.perf_counter()
         measured = dict(zip(("loss", "accuracy"), self.program.train_epoch(self.train, self.epoch), strict=True))
         if self.validation is not None:
-            measured |= zip(("val_loss", "val_accuracy"), self.program.evaluate(self.validation), strict=True)
+            measured |= zip(("val_loss", "val_accuracy"), self._validate(self.validation), strict=True)
         self.epoch += 1
         self.seconds += time.perf_counter() - start
         if not all(np.isfinite(value) for value in measured.values()):
@@ -210,6 +210,11 @@ class _Run:
             self.history[name].append(value)
         if self.keep_best and self.best_epoch() == self.epoch:
             self.best = self.program.weights()
+
+    def _validate(self, images: Images) -> tuple[float, float]:
+        """Validates as the finished model sees images where this epoch's weights may be kept, else the cheaper way."""
+        may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or self.epoch + 1 == self.spec.epochs
+        return self.program.evaluate(images, all_views=may_be_kept)
 
     def kept_weights(self) -> dict[str, np.ndarray]:
         """The weights that the training ends with."""
