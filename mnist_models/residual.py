@@ -68,6 +68,4 @@ def _apply_convolution(x: Any, filters: int, padding: str = "same") -> Any:
 def _shift(images: Any) -> list[Any]:
     """Returns the images shifted by each of `SHIFTS`, filled with 0."""
     padded = keras.layers.ZeroPadding2D(1)(images)
-    return [
-        keras.layers.Cropping2D(((1 - down, 1 + down), (1 - right, 1 + right)))(padded) for down, right in SHIFTS
-    ]
+    return [keras.layers.Cropping2D(((1 - down, 1 + down), (1 - right, 1 + right)))(padded) for down, right in SHIFTS]
