@@ -107,13 +107,13 @@ def test_fused_batch_normalization_is_the_plain_layer() -> None:
 
 def test_shifted_views_average_over_shifted_images() -> None:
     small = {"stem_filters": 4, "middle_filters": 4, "filters": 8}
-    one, five = (
+    one, three = (
         networks.build("residual", (28, 28, 1), 10, {**small, "shifted_views": views}) for views in (False, True)
     )
-    five.set_weights(one.get_weights())
+    three.set_weights(one.get_weights())
     images = np.zeros((4, 28, 28, 1), dtype=np.float32)
     images[:, 4:24, 4:24] = np.random.default_rng(0).random((4, 20, 20, 1))  # a border of 4: nothing is shifted out
-    shifted = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))]
+    shifted = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (1, 1), (-1, -1))]
     logs = np.mean([np.log(one.predict(view, verbose=0)) for view in shifted], axis=0)
     expected = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
-    assert np.allclose(five.predict(images, verbose=0), expected, atol=1e-6)
+    assert np.allclose(three.predict(images, verbose=0), expected, atol=1e-6)
