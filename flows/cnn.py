@@ -114,9 +114,14 @@ def cnn_learning_rate(
 @stoppable
 def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """A small residual network, trained by Muon on the images that are still hard: our own candidate for the final."""
-    spec = TrainingSpec(
+    return train_model("cnn_residual", residual_spec(settings), dataset or preprocessing(settings), settings)
+
+
+def residual_spec(settings: Settings) -> TrainingSpec:
+    """The recipe of `cnn_residual`; docs/performance.md says what each part gave."""
+    return TrainingSpec(
         network="residual",
-        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96},
+        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96, "shifted_views": True},
         optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
         augmentation=Augmentation(
             rotation_range=0.022, zoom_range=0.08, shear_range=0.1, width_shift_range=0.071, height_shift_range=0.071
@@ -128,7 +133,6 @@ def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) ->
         keep="last",
         seed=settings.seed,
     )
-    return train_model("cnn_residual", spec, dataset or preprocessing(settings), settings)
 
 
 if __name__ == "__main__":
