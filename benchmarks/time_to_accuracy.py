@@ -48,9 +48,11 @@ def short_spec(shares: tuple[float, ...], seed: int) -> TrainingSpec:
         hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 64, "shifted_views": True},
         optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
         augmentation=Augmentation(width_shift_range=0.071, height_shift_range=0.071),
+        label_smoothing=0.1,
         batch_size=128,
         shares=shares,
         recalibrate=True,
+        calibrate=True,
         epochs=len(shares),
         keep="last",
         split="train+validation",
@@ -58,26 +60,17 @@ def short_spec(shares: tuple[float, ...], seed: int) -> TrainingSpec:
     )
 
 
-def train_and_test(spec: TrainingSpec, dataset: DatasetReference, root: Path) -> tuple[float, float]:
-    """Trains one network and judges it, in the process that it is called in.
-
-    Returns:
-        The time (seconds since 1970) at which the training was over, and the test accuracy.
-    """
-    result = fit(spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
-    trained = time.time()
-    return trained, evaluate_final("short", [result], dataset, root, key="final").members[0].test_accuracy
-
-
 def in_new_process(spec: TrainingSpec, dataset: DatasetReference, root: Path) -> tuple[float, float]:
     """Trains in a new worker with one thread; returns seconds and test accuracy in percent."""
     start = time.time()
     pool = WorkerPool(1)
     try:
-        trained, accuracy = pool.run(0, train_and_test, spec, dataset, root)
+        result = pool.run(0, fit, spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
+        seconds = time.time() - start
+        final = pool.run(0, evaluate_final, "short", [result], dataset, root, key="final")
     finally:
         pool.close()
-    return trained - start, 100 * accuracy
+    return seconds, 100 * final.members[0].test_accuracy
 
 
 def peer_in_new_process(*options: Any) -> tuple[float, float]:
@@ -105,7 +98,7 @@ def measure_ours(options: argparse.Namespace) -> list[tuple[Figure, Figure]]:
         for shares in SCHEDULES[:2] if options.quick else SCHEDULES:
             seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
             runs = [partial(in_new_process, short_spec(shares, seed), dataset, store.root) for seed in seeds]
-            measured.append(measure(f"ours, {sum(shares):g} epochs on one thread", runs, options.workers))
+            measured.append(measure(f"ours, {' + '.join(map(str, shares))} epochs", runs, options.workers))
             if measured[-1][1].mean >= ACCURACY:
                 break
     return measured

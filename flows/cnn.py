@@ -126,9 +126,11 @@ def residual_spec(settings: Settings) -> TrainingSpec:
         augmentation=Augmentation(
             rotation_range=0.022, zoom_range=0.08, shear_range=0.1, width_shift_range=0.071, height_shift_range=0.071
         ),
+        label_smoothing=0.1,
         batch_size=128,
         shares=(1.0,) + (0.5,) * (settings.residual_epochs - 1),
         recalibrate=True,
+        calibrate=True,
         epochs=settings.residual_epochs,
         keep="last",
         seed=settings.seed,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_models import augmentation, networks, optimizers
+from mnist_models import augmentation, calibration, networks, optimizers
 from mnist_models.dataset import MAXIMUM_PIXEL, DatasetReference, Images
 from mnist_models.layers import TunableDropout
 from mnist_models.records import digest
@@ -24,6 +24,7 @@ CHUNK_STEPS = (
 EVALUATION_BATCH = 500
 KEPT_PROGRAMS = 4
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
+CALIBRATION_IMAGES = 10_000
 UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
 
 
@@ -130,9 +131,7 @@ class Program:
         order = self._choose(len(images), epoch, generator)
         steps = [self._steps(len(images), number) for number in range(spec.epochs)]
         rates = optimizers.learning_rates(spec.optimizer, sum(steps[:epoch]), steps[epoch], sum(steps))
-        transforms = np.zeros((len(order), 8), dtype=np.float32)
-        if spec.augmentation is not None:
-            transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
+        transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
         totals = np.zeros(2)
         for first in range(0, steps[epoch], CHUNK_STEPS):
             rows = slice(first * spec.batch_size, (first + CHUNK_STEPS) * spec.batch_size)
@@ -145,6 +144,8 @@ class Program:
                 self.hardness[chosen] = _smoothed(self.hardness[chosen], losses.numpy())
         if spec.recalibrate and epoch + 1 == spec.epochs:
             self._recalibrate(images, generator)
+        if spec.calibrate and epoch + 1 == spec.epochs:
+            self._calibrate(images, generator)
         loss, accuracy = totals / len(order)
         return float(loss), float(accuracy)
 
@@ -166,8 +167,21 @@ class Program:
     def _recalibrate(self, images: Images, generator: np.random.Generator) -> None:
         """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
         chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
-        for first in range(0, len(chosen), EVALUATION_BATCH):
-            self._observe(images.x[chosen[first : first + EVALUATION_BATCH]])
+        for rows in _batches(len(chosen)):
+            self._observe(images.x[chosen[rows]])
+
+    def _calibrate(self, images: Images, generator: np.random.Generator) -> None:
+        """Divides the logits by the temperature that suits training images, newly augmented."""
+        chosen = generator.permutation(len(images))[:CALIBRATION_IMAGES]
+        ranges = self.spec.augmentation
+        transforms = augmentation.draw_transforms(ranges, len(chosen), self.image_shape, generator)
+        logits = []
+        for rows in _batches(len(chosen)):
+            seen = augmentation.transform(ranges, _scale(images.x[chosen[rows]]), transforms[rows])
+            logits.append(self.one_view(seen, training=False).numpy())
+        temperature = calibration.fit_temperature(np.concatenate(logits), images.y[chosen])
+        for variable in self.one_view.get_layer("logits").trainable_variables:
+            variable.assign(variable / temperature)
 
     def evaluate(self, images: Images, *, all_views: bool = True) -> tuple[float, float]:
         """Returns mean loss and accuracy on some images.
@@ -200,9 +214,7 @@ class Program:
         return totals, every_loss.concat()
 
     def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> tuple[Any, Any]:
-        images = _scale(pixels)
-        if self.spec.augmentation is not None:
-            images = augmentation.transform(self.spec.augmentation, images, transforms)
+        images = augmentation.transform(self.spec.augmentation, _scale(pixels), transforms)
         with tf.GradientTape() as tape:
             logits = self.one_view(images, training=True)
             losses = self._losses(labels, logits)
@@ -230,6 +242,10 @@ class Program:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
             totals += _totals(losses, logits, labels[rows])
         return totals
+
+
+def _batches(count: int) -> list[slice]:
+    return [slice(first, first + EVALUATION_BATCH) for first in range(0, count, EVALUATION_BATCH)]
 
 
 def _scale(pixels: Any) -> Any:

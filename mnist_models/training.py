@@ -41,6 +41,8 @@ class TrainingSpec(Record):
             one half are those with the highest losses so far and the other half is drawn at random from the rest
             (selective backpropagation: Jiang et al. 2019).
         recalibrate: After the last epoch, take the statistics of batch normalisation from images without augmentation.
+        calibrate: After the last epoch, divide the logits by a temperature (Guo et al. 2017) that is fitted on newly
+            augmented training images: label smoothing makes a network less sure than it should be.
         patience: Stop after so many epochs without a lower validation loss; None to train all epochs.
         keep: The weights to end with: "best" of all epochs by validation loss, or "last".
         split: What to train on: "train", validated after each epoch, or "train+validation".
@@ -56,6 +58,7 @@ class TrainingSpec(Record):
     epochs: int = Field(ge=1)
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
     recalibrate: bool = False
+    calibrate: bool = False
     patience: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
     split: Literal["train", "train+validation"] = "train"

@@ -9,6 +9,7 @@ import pytest
 
 from mnist_models import program, training
 from mnist_models.augmentation import Augmentation, draw_transforms, transform
+from mnist_models.calibration import fit_temperature
 from mnist_models.dataset import DatasetReference
 from mnist_models.optimizers import Optimizer, learning_rates
 from mnist_models.store import DamagedFileError, Store
@@ -48,7 +49,9 @@ SPECS["residual, muon on hard images"] = TrainingSpec(
     optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
     augmentation=Augmentation(rotation_range=0.02, shear_range=0.1),
     shares=(1.0, 0.5, 0.5, 0.5),
+    label_smoothing=0.1,
     recalibrate=True,
+    calibrate=True,
 )
 
 
@@ -263,3 +266,24 @@ def test_a_training_without_validation_keeps_its_last_epoch(
     assert set(result.history) == {"loss", "accuracy"}
     assert result.best_epoch == result.epochs == 2
     assert result.metric("val_loss") is None
+
+
+def test_temperature_is_the_one_that_logits_were_divided_by() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (20_000, 5))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
+    for factor in (0.3, 1.0, 2.5):
+        assert fit_temperature((logits * factor).astype(np.float32), labels) == pytest.approx(factor, rel=0.05)
+
+
+def test_calibration_undoes_what_label_smoothing_does_to_the_loss(store: Store, dataset: DatasetReference) -> None:
+    smoothed = SPECS["cnn, augmented"].model_copy(
+        update={"epochs": 12, "patience": None, "keep": "last", "label_smoothing": 0.3}
+    )
+    plain, calibrated = (
+        fit(smoothed.model_copy(update={"calibrate": wanted}), dataset, store.root, key="trial-calibrated")
+        for wanted in (False, True)
+    )
+    assert calibrated.history["val_accuracy"] == plain.history["val_accuracy"]
+    assert calibrated.history["val_loss"][:-1] == plain.history["val_loss"][:-1]
+    assert calibrated.history["val_loss"][-1] < plain.history["val_loss"][-1]
