@@ -52,7 +52,6 @@ def short_spec(shares: tuple[float, ...], seed: int) -> TrainingSpec:
         batch_size=128,
         shares=shares,
         recalibrate=True,
-        calibrate=True,
         epochs=len(shares),
         keep="last",
         split="train+validation",

@@ -10,7 +10,8 @@ import pytest
 from mnist_models import program, training
 from mnist_models.augmentation import Augmentation, draw_transforms, transform
 from mnist_models.calibration import fit_temperature
-from mnist_models.dataset import DatasetReference
+from mnist_models.dataset import DatasetReference, read_split, scale
+from mnist_models.evaluation import build_member
 from mnist_models.optimizers import Optimizer, learning_rates
 from mnist_models.store import DamagedFileError, Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit, load_weights
@@ -287,3 +288,14 @@ def test_calibration_undoes_what_label_smoothing_does_to_the_loss(store: Store, 
     assert calibrated.history["val_accuracy"] == plain.history["val_accuracy"]
     assert calibrated.history["val_loss"][:-1] == plain.history["val_loss"][:-1]
     assert calibrated.history["val_loss"][-1] < plain.history["val_loss"][-1]
+
+
+@pytest.mark.parametrize("name", ["fully connected", "residual, muon on hard images"])
+def test_val_loss_is_that_of_the_model_with_the_kept_weights(
+    name: str, store: Store, dataset: DatasetReference
+) -> None:
+    result = fit(SPECS[name], dataset, store.root, key="model-kept", keep_weights=True)
+    validation = read_split(store, dataset, "validation")
+    probabilities = build_member(store, result, dataset).predict(scale(validation.x), verbose=0)
+    loss = -np.log(probabilities[np.arange(len(validation)), validation.y]).mean()
+    assert result.metric("val_loss") == pytest.approx(loss, rel=1e-4)
