@@ -37,6 +37,7 @@ def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) ->
         batch_size=BATCH_SIZE,
         epochs=settings.cnn_epochs,
         patience=settings.patience,
+        precision=settings.precision,
         seed=settings.seed,
     )
     return train_model("cnn_baseline", spec, dataset or preprocessing(settings), settings)
@@ -57,7 +58,14 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
             initial_points=settings.bayesian_initial_points,
         ),
         template=_trial_template(
-            TrainingSpec(network="cnn", hyperparameters={}, batch_size=BATCH_SIZE, epochs=1, seed=settings.seed),
+            TrainingSpec(
+                network="cnn",
+                hyperparameters={},
+                batch_size=BATCH_SIZE,
+                epochs=1,
+                precision=settings.precision,
+                seed=settings.seed,
+            ),
             settings,
             epochs=settings.bayesian_epochs,
         ),
@@ -113,21 +121,28 @@ def cnn_learning_rate(
 @stoppable
 def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """A small residual network, trained by Muon on the images that are still hard: our own candidate for the final."""
-    spec = TrainingSpec(
+    return train_model("cnn_residual", residual_spec(settings), dataset or preprocessing(settings), settings)
+
+
+def residual_spec(settings: Settings) -> TrainingSpec:
+    """The recipe of `cnn_residual`; docs/performance.md says what each part gave."""
+    return TrainingSpec(
         network="residual",
-        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96},
+        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96, "shifted_views": True},
         optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
         augmentation=Augmentation(
             rotation_range=0.022, zoom_range=0.08, shear_range=0.1, width_shift_range=0.071, height_shift_range=0.071
         ),
+        label_smoothing=0.1,
         batch_size=128,
         shares=(1.0,) + (0.5,) * (settings.residual_epochs - 1),
         recalibrate=True,
+        calibrate=True,
         epochs=settings.residual_epochs,
         keep="last",
+        precision=settings.precision,
         seed=settings.seed,
     )
-    return train_model("cnn_residual", spec, dataset or preprocessing(settings), settings)
 
 
 def _trial_template(spec: TrainingSpec, settings: Settings, epochs: int) -> TrainingSpec:

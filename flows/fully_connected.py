@@ -25,6 +25,7 @@ def fully_connected_baseline(settings: Settings, dataset: DatasetReference | Non
         batch_size=100,
         epochs=settings.baseline_epochs,
         keep="last",
+        precision=settings.precision,
         seed=settings.seed,
     )
     return train_model("fully_connected_baseline", spec, dataset or preprocessing(settings), settings)
@@ -44,6 +45,7 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
             batch_size=settings.grid_batch_size,
             epochs=settings.grid_epochs,
             patience=2,
+            precision=settings.precision,
             seed=settings.seed,
         ),
     )
@@ -70,6 +72,7 @@ def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | No
             optimizer=Optimizer(name="adam"),
             batch_size=64,
             epochs=settings.hyperband_max_epochs,
+            precision=settings.precision,
             seed=settings.seed,
         ),
     )

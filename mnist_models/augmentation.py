@@ -32,12 +32,12 @@ class Augmentation(Record):
 
 
 def draw_transforms(
-    augmentation: Augmentation, count: int, image_shape: tuple[int, int, int], generator: np.random.Generator
+    augmentation: Augmentation | None, count: int, image_shape: tuple[int, int, int], generator: np.random.Generator
 ) -> np.ndarray:
     """Draws a transform for each image.
 
     Args:
-        augmentation: The ranges.
+        augmentation: The ranges; None for no augmentation, whose transforms are 0 and mean nothing.
         count: Number of images.
         image_shape: (height, width, channels).
         generator: Where the randomness comes from.
@@ -46,6 +46,8 @@ def draw_transforms(
         float32 [count, 8]: the first eight entries of the projective matrices that map a place in the new image to a
         place in the old one, as TensorFlow's `ImageProjectiveTransformV3` takes them.
     """
+    if augmentation is None:
+        return np.zeros((count, 8), dtype=np.float32)
     height, width, _ = image_shape
     angle = generator.uniform(-1, 1, count) * augmentation.rotation_range * 2 * np.pi
     zoom = 1 + generator.uniform(-1, 1, count) * augmentation.zoom_range
@@ -63,17 +65,19 @@ def draw_transforms(
     return transforms
 
 
-def transform(augmentation: Augmentation, images: Any, transforms: Any) -> Any:
-    """Applies one transform to each image, inside a TensorFlow graph.
+def transform(augmentation: Augmentation | None, images: Any, transforms: Any) -> Any:
+    """Applies one transform to each image.
 
     Args:
-        augmentation: The ranges that the transforms were drawn from.
+        augmentation: The ranges that the transforms were drawn from; None to leave the images as they are.
         images: float32 [n, height, width, channels].
         transforms: float32 [n, 8], from `draw_transforms`.
 
     Returns:
         float32 [n, height, width, channels].
     """
+    if augmentation is None:
+        return images
     import tensorflow as tf
 
     return tf.raw_ops.ImageProjectiveTransformV3(

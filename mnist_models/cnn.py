@@ -58,7 +58,7 @@ def build(
     x = _apply(keras.layers.Dense, x, dense_layer_size, activation, batch_normalization)
     if dropout_rate:
         x = TunableDropout(dropout_rate)(x)
-    x = keras.layers.Dense(classes, name="logits")(x)
+    x = keras.layers.Dense(classes, name="logits", dtype="float32")(x)
     return keras.Model(inputs, keras.layers.Softmax()(x), name="cnn")
 
 

@@ -57,7 +57,7 @@ FULL: dict[str, Any] = {
     "cnn_epochs": 100,
     "cnn_schedule": "constant",
     "patience": 10,
-    "residual_epochs": 23,
+    "residual_epochs": 11,
     "final_seeds": 10,
 }
 """The original's spaces and budgets: `python flows/full_pipeline.py --profile full`.
@@ -73,6 +73,13 @@ start, 22 s fully cached; ensemble of two seeds 99.70 % on the test set (99.57 t
 """
 
 PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
+
+
+def fastest_precision() -> Literal["float32", "bfloat16"]:
+    """Returns "bfloat16" where the CPU multiplies such numbers twice as fast, and "float32" elsewhere."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
 class Settings(BaseSettings):
@@ -103,6 +110,10 @@ class Settings(BaseSettings):
     workers: int = Field(default=os.cpu_count() or 1, ge=1, le=256, description="Training processes, one thread each.")
     window: int = Field(
         default=4, ge=1, le=256, description="Open trials of a study; changes its proposals, unlike the workers."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default_factory=fastest_precision,
+        description="Of the products in training steps; bfloat16 where the CPU has instructions for it.",
     )
     refresh: bool = Field(default=False, description="Compute everything anew, whatever the store holds.")
     images: int | None = Field(

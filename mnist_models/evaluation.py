@@ -238,6 +238,6 @@ def _with_plain_layers(model: keras.Model) -> keras.Model:
     def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         return plain.get(type(layer), type(layer)).from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=copy_layer)
+    copy = keras.models.clone_model(model, clone_function=copy_layer, recursive=True)
     copy.set_weights(model.get_weights())
     return copy

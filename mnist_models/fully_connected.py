@@ -46,5 +46,5 @@ def build(
         x = keras.layers.Dense(size, activation=activation, kernel_regularizer=regularizer)(x)
         if dropout_rate:
             x = TunableDropout(dropout_rate)(x)
-    x = keras.layers.Dense(classes, name="logits")(x)
+    x = keras.layers.Dense(classes, name="logits", dtype="float32")(x)
     return keras.Model(inputs, keras.layers.Softmax()(x), name="fully_connected")

@@ -14,9 +14,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
     """`keras.layers.BatchNormalization` with TensorFlow's fused kernel where that exists.
 
     Weights, names, configuration and inference are those of the plain layer, so weights move freely between the two.
-    The fused kernel serves training with float32 images [n, height, width, channels] on the TensorFlow backend;
-    everything else is the plain layer. The moving variance takes the unbiased variance of a batch, as in TensorFlow's
-    kernel.
+    The fused kernel serves training with float32 or bfloat16 images [n, height, width, channels] on the TensorFlow
+    backend; everything else is the plain layer. The moving variance takes the unbiased variance of a batch, as in
+    TensorFlow's kernel.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -30,7 +30,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
             and self.scale
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
-            and self.compute_dtype == "float32"
+            and self.compute_dtype in ("float32", "bfloat16")
         )
         if not fused:
             return super().call(inputs, training=training, mask=mask)
@@ -67,4 +67,4 @@ class TunableDropout(keras.layers.Dropout):  # type: ignore[misc]
         words = tf.random.stateless_uniform([(count + 1) // 2], seed, None, None, tf.uint32)
         draws = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
         kept = tf.cast(draws, tf.float32) >= rate * DRAWS
-        return tf.where(kept, inputs / (1 - rate), 0)
+        return tf.where(kept, inputs / tf.cast(1 - rate, inputs.dtype), tf.zeros((), inputs.dtype))

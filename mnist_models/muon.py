@@ -58,18 +58,20 @@ class Muon(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 
 def _orthogonalize(kernel: Any) -> Any:
-    """Brings the singular values of a kernel [height, width, inputs, outputs] near 1 by Newton-Schulz iterations."""
+    """Brings the singular values of a kernel [height, width, inputs, outputs] near 1 by Newton-Schulz iterations.
+
+    Each iteration multiplies the kernel, as a matrix x, by a polynomial of its Gram matrix xᵀx. Iterating on that small
+    matrix and multiplying x by the product of all polynomials at the end gives the same for less than half of the work.
+    """
     a, b, c = NEWTON_SCHULZ
     outputs = kernel.shape[-1]
     fan_in = math.prod(kernel.shape[:3])
     x = ops.reshape(kernel, (fan_in, outputs))
     x = x / (ops.norm(x) + EPSILON)
-    tall = fan_in > outputs
-    if tall:
-        x = ops.transpose(x)
+    gram = ops.matmul(ops.transpose(x), x)
+    identity = product = ops.eye(outputs, dtype=kernel.dtype)
     for _ in range(ITERATIONS):
-        square = ops.matmul(x, ops.transpose(x))
-        x = a * x + ops.matmul(b * square + c * ops.matmul(square, square), x)
-    if tall:
-        x = ops.transpose(x)
-    return ops.reshape(x, kernel.shape) * max(1.0, outputs / fan_in) ** 0.5
+        polynomial = a * identity + b * gram + c * ops.matmul(gram, gram)
+        gram = ops.matmul(polynomial, ops.matmul(gram, polynomial))
+        product = ops.matmul(product, polynomial)
+    return ops.reshape(ops.matmul(x, product), kernel.shape) * max(1.0, outputs / fan_in) ** 0.5

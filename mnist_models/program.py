@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_models import augmentation, networks, optimizers
+from mnist_models import augmentation, calibration, networks, optimizers
 from mnist_models.dataset import MAXIMUM_PIXEL, DatasetReference, Images
 from mnist_models.layers import TunableDropout
 from mnist_models.records import digest
@@ -24,6 +25,7 @@ CHUNK_STEPS = (
 EVALUATION_BATCH = 500
 KEPT_PROGRAMS = 4
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
+CALIBRATION_IMAGES = 10_000
 UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
 
 
@@ -33,6 +35,10 @@ class Program:
     Building and tracing costs as much as an epoch of a small network, so a worker keeps its last programs and uses them
     for every training of the same shape: one that differs only in learning rate, dropout rate, L2 strength, ranges of
     augmentation, epochs or seed. What such a training computes is the same to the bit as in a new program.
+
+    With the precision "bfloat16", training steps compute convolutions and products in bfloat16, as fast again where the
+    CPU has instructions for it; weights, statistics, optimiser and loss are float32. What is evaluated and kept is the
+    same network in float32, the reference.
 
     Args:
         spec: What to train and how.
@@ -47,16 +53,23 @@ class Program:
         self.hardness: np.ndarray | None = (
             None  # float32 [images]: smoothed loss of each, where shares are chosen by it
         )
-        self.model, self.optimizer = self._build()
+        keras.backend.clear_session()
+        self.reference = self._build("float32")
+        self.model = self.reference if spec.precision == "float32" else self._build("mixed_bfloat16")
+        self.one_view = _one_view(self.model)
+        self.optimizer = optimizers.build(spec.optimizer)
+        self.optimizer.build(self.model.trainable_variables)
         self.knobs = _attach_knobs(self.model)
-        self.logits = keras.Model(self.model.input, self.model.get_layer("logits").output)
         pixels = tf.TensorSpec([None, *image_shape], tf.uint8)
         labels = tf.TensorSpec([None], tf.int32)
         transforms = tf.TensorSpec([None, 8], tf.float32)
         rates = tf.TensorSpec([None], tf.float32)
         self._train = _graph(self._train_chunk, pixels, labels, transforms, rates)
-        self._evaluate = _graph(self._evaluate_chunk, pixels, labels)
-        self._observe = _graph(lambda seen: self.logits(_scale(seen), training=True), pixels)
+        self._evaluate = {
+            all_views: _graph(functools.partial(self._evaluate_chunk, network), pixels, labels)
+            for all_views, network in ((True, _logits(self.reference)), (False, _one_view(self.reference)))
+        }
+        self._observe = _graph(lambda seen: self.one_view(_scale(seen), training=True), pixels)
         self._initial = [variable.numpy() for variable in self._variables()]
         self._begin(spec)
 
@@ -80,7 +93,7 @@ class Program:
         self.hardness = None
         for variable, value in zip(self._variables(), self._initial, strict=True):
             variable.assign(value)
-        for number, layer in enumerate(self.model.layers):
+        for number, layer in enumerate(self.model._flatten_layers(include_self=False)):
             seed = int(np.random.default_rng([spec.seed, number]).integers(2**31))
             if hasattr(layer, "kernel"):
                 initializer = layer.kernel_initializer
@@ -91,12 +104,12 @@ class Program:
         for name, knob in self.knobs.items():
             knob.assign(spec.hyperparameters[name])
 
-    def _build(self) -> tuple[keras.Model, keras.optimizers.Optimizer]:
-        keras.backend.clear_session()
-        model = networks.build(self.spec.network, self.image_shape, self.classes, self.spec.hyperparameters)
-        optimizer = optimizers.build(self.spec.optimizer)
-        optimizer.build(model.trainable_variables)
-        return model, optimizer
+    def _build(self, policy: str) -> keras.Model:
+        keras.config.set_dtype_policy(policy)
+        try:
+            return networks.build(self.spec.network, self.image_shape, self.classes, self.spec.hyperparameters)
+        finally:
+            keras.config.set_dtype_policy("float32")
 
     @property
     def parameters(self) -> int:
@@ -133,9 +146,7 @@ class Program:
         order = self._choose(len(images), epoch, generator)
         steps = [self._steps(len(images), number) for number in range(spec.epochs)]
         rates = optimizers.learning_rates(spec.optimizer, sum(steps[:epoch]), steps[epoch], sum(steps))
-        transforms = np.zeros((len(order), 8), dtype=np.float32)
-        if spec.augmentation is not None:
-            transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
+        transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
         totals = np.zeros(2)
         for first in range(0, steps[epoch], CHUNK_STEPS):
             rows = slice(first * spec.batch_size, (first + CHUNK_STEPS) * spec.batch_size)
@@ -148,6 +159,8 @@ class Program:
                 self.hardness[chosen] = _smoothed(self.hardness[chosen], losses.numpy())
         if spec.recalibrate and epoch + 1 == spec.epochs:
             self._recalibrate(images, generator)
+        if spec.calibrate and epoch + 1 == spec.epochs:
+            self._calibrate(images, generator)
         loss, accuracy = totals / len(order)
         return float(loss), float(accuracy)
 
@@ -170,18 +183,46 @@ class Program:
     def _recalibrate(self, images: Images, generator: np.random.Generator) -> None:
         """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
         chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
-        for first in range(0, len(chosen), EVALUATION_BATCH):
-            self._observe(images.x[chosen[first : first + EVALUATION_BATCH]])
+        for rows in _batches(len(chosen)):
+            self._observe(images.x[chosen[rows]])
 
-    def evaluate(self, images: Images) -> tuple[float, float]:
-        """Returns mean loss and accuracy on some images."""
+    def _calibrate(self, images: Images, generator: np.random.Generator) -> None:
+        """Divides the logits by the temperature that suits training images, newly augmented."""
+        self._set_reference()
+        network = _one_view(self.reference)
+        chosen = generator.permutation(len(images))[:CALIBRATION_IMAGES]
+        ranges = self.spec.augmentation
+        transforms = augmentation.draw_transforms(ranges, len(chosen), self.image_shape, generator)
+        logits = []
+        for rows in _batches(len(chosen)):
+            seen = augmentation.transform(ranges, _scale(images.x[chosen[rows]]), transforms[rows])
+            logits.append(network(seen, training=False).numpy())
+        temperature = calibration.fit_temperature(np.concatenate(logits), images.y[chosen])
+        for variable in self.one_view.get_layer("logits").trainable_variables:
+            variable.assign(variable / temperature)
+
+    def evaluate(self, images: Images, *, all_views: bool = True) -> tuple[float, float]:
+        """Returns mean loss and accuracy on some images.
+
+        Args:
+            images: What to evaluate on.
+            all_views: As the finished model sees them; else by the one view that it was trained on, which is cheaper.
+        """
+        self._set_reference()
+        evaluate = self._evaluate[all_views]
         chunk = EVALUATION_BATCH * 20
         totals = sum(
-            self._evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
+            evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
             for first in range(0, len(images), chunk)
         )
         loss, accuracy = totals / len(images)
         return float(loss), float(accuracy)
+
+    def _set_reference(self) -> None:
+        """Gives the network that is evaluated, in float32, the weights of the one that is trained."""
+        if self.reference is not self.model:
+            for variable, trained in zip(self.reference.variables, self.model.variables, strict=True):
+                variable.assign(trained)
 
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.optimizer.variables]
@@ -200,11 +241,9 @@ class Program:
         return totals, every_loss.concat()
 
     def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> tuple[Any, Any]:
-        images = _scale(pixels)
-        if self.spec.augmentation is not None:
-            images = augmentation.transform(self.spec.augmentation, images, transforms)
+        images = augmentation.transform(self.spec.augmentation, _scale(pixels), transforms)
         with tf.GradientTape() as tape:
-            logits = self.logits(images, training=True)
+            logits = self.one_view(images, training=True)
             losses = self._losses(labels, logits)
             objective = tf.reduce_mean(losses)
             if self.model.losses:
@@ -222,12 +261,12 @@ class Program:
             losses = (1 - smoothing) * losses + smoothing * uniform
         return losses
 
-    def _evaluate_chunk(self, pixels: Any, labels: Any) -> Any:
+    def _evaluate_chunk(self, network: keras.Model, pixels: Any, labels: Any) -> Any:
         batches = (tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH
 
         def evaluate(batch: Any, totals: Any) -> tuple[Any, Any]:
             rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
-            logits = self.logits(_scale(pixels[rows]), training=False)
+            logits = network(_scale(pixels[rows]), training=False)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
             return batch + 1, totals + _totals(losses, logits, labels[rows])
 
@@ -239,6 +278,20 @@ def _graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[
     """Compiles a function, as it is: autograph would rewrite it into files that a killed worker leaves behind."""
     compiled: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
     return compiled
+
+
+def _logits(model: keras.Model) -> keras.Model:
+    """The network without its softmax."""
+    return keras.Model(model.input, model.get_layer("logits").output)
+
+
+def _one_view(model: keras.Model) -> keras.Model:
+    """The network without its softmax, as it is trained: on one view of an image where it averages several."""
+    return next((layer for layer in model.layers if isinstance(layer, keras.Model)), None) or _logits(model)
+
+
+def _batches(count: int) -> list[slice]:
+    return [slice(first, first + EVALUATION_BATCH) for first in range(0, count, EVALUATION_BATCH)]
 
 
 def _scale(pixels: Any) -> Any:
@@ -286,6 +339,7 @@ def _shape(spec: TrainingSpec, dataset: DatasetReference) -> str:
             None if spec.augmentation is None else augmentation.is_sharp(spec.augmentation),
             spec.label_smoothing,
             spec.batch_size,
+            spec.precision,
             dataset.image_shape,
             dataset.classes,
         ]

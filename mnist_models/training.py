@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from mnist_models.augmentation import Augmentation
-from mnist_models.dataset import DatasetReference, read_split
+from mnist_models.dataset import DatasetReference, Images, read_split
 from mnist_models.fingerprint import code_fingerprint
 from mnist_models.networks import Network
 from mnist_models.optimizers import Optimizer
@@ -41,8 +41,11 @@ class TrainingSpec(Record):
             one half are those with the highest losses so far and the other half is drawn at random from the rest
             (selective backpropagation: Jiang et al. 2019).
         recalibrate: After the last epoch, take the statistics of batch normalisation from images without augmentation.
+        calibrate: After the last epoch, divide the logits by a temperature (Guo et al. 2017) that is fitted on newly
+            augmented training images: label smoothing makes a network less sure than it should be.
         patience: Stop after so many epochs without a lower validation loss; None to train all epochs.
         keep: The weights to end with: "best" of all epochs by validation loss, or "last".
+        precision: Of the products in training steps; evaluation and weights are float32.
         split: What to train on: "train", validated after each epoch, or "train+validation".
         seed: Of initial weights, order, augmentation and dropout.
     """
@@ -56,8 +59,10 @@ class TrainingSpec(Record):
     epochs: int = Field(ge=1)
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
     recalibrate: bool = False
+    calibrate: bool = False
     patience: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
+    precision: Literal["float32", "bfloat16"] = "float32"
     split: Literal["train", "train+validation"] = "train"
     seed: int = Field(default=1, ge=0)
 
@@ -200,7 +205,7 @@ class _Run:
         start = time.perf_counter()
         measured = dict(zip(("loss", "accuracy"), self.program.train_epoch(self.train, self.epoch), strict=True))
         if self.validation is not None:
-            measured |= zip(("val_loss", "val_accuracy"), self.program.evaluate(self.validation), strict=True)
+            measured |= zip(("val_loss", "val_accuracy"), self._validate(self.validation), strict=True)
         self.epoch += 1
         self.seconds += time.perf_counter() - start
         if not all(np.isfinite(value) for value in measured.values()):
@@ -210,6 +215,11 @@ class _Run:
             self.history[name].append(value)
         if self.keep_best and self.best_epoch() == self.epoch:
             self.best = self.program.weights()
+
+    def _validate(self, images: Images) -> tuple[float, float]:
+        """Validates as the finished model sees images where this epoch's weights may be kept, else the cheaper way."""
+        may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or self.epoch + 1 == self.spec.epochs
+        return self.program.evaluate(images, all_views=may_be_kept)
 
     def kept_weights(self) -> dict[str, np.ndarray]:
         """The weights that the training ends with."""

@@ -29,6 +29,7 @@ EXAMPLES: list[tuple[networks.Network, dict[str, Any]]] = [
     ("cnn", CNN | {"subsample_type": "strided_conv", "activation": "tanh", "num_conv_layers": 3}),
     ("cnn", CNN | {"batch_normalization": False}),
     ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8}),
+    ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8, "shifted_views": True}),
 ]
 
 
@@ -102,3 +103,17 @@ def test_fused_batch_normalization_is_the_plain_layer() -> None:
     biased = (np.asarray(fused.moving_variance) - 0.9) * (count - 1) / count + 0.9
     assert np.allclose(plain.moving_variance, biased, rtol=1e-4)
     assert [w.path.rpartition("/")[2] for w in plain.weights] == [w.path.rpartition("/")[2] for w in fused.weights]
+
+
+def test_shifted_views_average_over_shifted_images() -> None:
+    small = {"stem_filters": 4, "middle_filters": 4, "filters": 8}
+    one, three = (
+        networks.build("residual", (28, 28, 1), 10, {**small, "shifted_views": views}) for views in (False, True)
+    )
+    three.set_weights(one.get_weights())
+    images = np.zeros((4, 28, 28, 1), dtype=np.float32)
+    images[:, 4:24, 4:24] = np.random.default_rng(0).random((4, 20, 20, 1))  # a border of 4: nothing is shifted out
+    shifted = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (1, 1), (-1, -1))]
+    logs = np.mean([np.log(one.predict(view, verbose=0)) for view in shifted], axis=0)
+    expected = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
+    assert np.allclose(three.predict(images, verbose=0), expected, atol=1e-6)

@@ -9,7 +9,9 @@ import pytest
 
 from mnist_models import program, training
 from mnist_models.augmentation import Augmentation, draw_transforms, transform
-from mnist_models.dataset import DatasetReference
+from mnist_models.calibration import fit_temperature
+from mnist_models.dataset import DatasetReference, read_split, scale
+from mnist_models.evaluation import build_member
 from mnist_models.optimizers import Optimizer, learning_rates
 from mnist_models.store import DamagedFileError, Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit, load_weights
@@ -42,14 +44,18 @@ SPECS = {
 
 SPECS["residual, muon on hard images"] = TrainingSpec(
     network="residual",
-    hyperparameters={"stem_filters": 4, "middle_filters": 8, "filters": 8},
+    hyperparameters={"stem_filters": 4, "middle_filters": 8, "filters": 8, "shifted_views": True},
     epochs=4,
     keep="last",
     optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
     augmentation=Augmentation(rotation_range=0.02, shear_range=0.1),
     shares=(1.0, 0.5, 0.5, 0.5),
+    label_smoothing=0.1,
     recalibrate=True,
+    calibrate=True,
 )
+for name in ("cnn, augmented", "residual, muon on hard images"):
+    SPECS[f"{name}, bfloat16"] = SPECS[name].model_copy(update={"precision": "bfloat16"})
 
 
 class Killed(BaseException):
@@ -263,3 +269,35 @@ def test_a_training_without_validation_keeps_its_last_epoch(
     assert set(result.history) == {"loss", "accuracy"}
     assert result.best_epoch == result.epochs == 2
     assert result.metric("val_loss") is None
+
+
+def test_temperature_is_the_one_that_logits_were_divided_by() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (20_000, 5))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
+    for factor in (0.3, 1.0, 2.5):
+        assert fit_temperature((logits * factor).astype(np.float32), labels) == pytest.approx(factor, rel=0.05)
+
+
+def test_calibration_undoes_what_label_smoothing_does_to_the_loss(store: Store, dataset: DatasetReference) -> None:
+    smoothed = SPECS["cnn, augmented"].model_copy(
+        update={"epochs": 12, "patience": None, "keep": "last", "label_smoothing": 0.3}
+    )
+    plain, calibrated = (
+        fit(smoothed.model_copy(update={"calibrate": wanted}), dataset, store.root, key="trial-calibrated")
+        for wanted in (False, True)
+    )
+    assert calibrated.history["val_accuracy"] == plain.history["val_accuracy"]
+    assert calibrated.history["val_loss"][:-1] == plain.history["val_loss"][:-1]
+    assert calibrated.history["val_loss"][-1] < plain.history["val_loss"][-1]
+
+
+@pytest.mark.parametrize("name", ["fully connected", "residual, muon on hard images, bfloat16"])
+def test_val_loss_is_that_of_the_model_with_the_kept_weights(
+    name: str, store: Store, dataset: DatasetReference
+) -> None:
+    result = fit(SPECS[name], dataset, store.root, key="model-kept", keep_weights=True)
+    validation = read_split(store, dataset, "validation")
+    probabilities = build_member(store, result, dataset).predict(scale(validation.x), verbose=0)
+    loss = -np.log(probabilities[np.arange(len(validation)), validation.y]).mean()
+    assert result.metric("val_loss") == pytest.approx(loss, rel=1e-4)
