@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 SCRIPT = Path(__file__).with_name("temporary_server.py")
 SERVER_DEFAULTS = {  # where the user's environment does not say otherwise
@@ -120,6 +121,17 @@ def temporary_server() -> TemporaryServer | None:
     if not _servers:
         start_temporary_server()
     return _servers[0]
+
+
+def client_settings(server: TemporaryServer) -> dict[Any, Any]:
+    """Returns the settings of Prefect's client for a temporary server."""
+    from prefect import settings
+
+    return {
+        settings.PREFECT_API_URL: server.url,
+        settings.PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,  # each client would ask for a token, and get none
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # for those who outlive us; costs each flow a second to end
+    }
 
 
 _servers: list[TemporaryServer] = []

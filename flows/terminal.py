@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flows.server import TemporaryServer, start_temporary_server, temporary_server
+from flows.server import TemporaryServer, client_settings, start_temporary_server, temporary_server
 from mnist_models.config import Settings, parse_command_line
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         settings: From `read_settings`.
     """
     from prefect.logging.configuration import setup_logging
-    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED, temporary_settings
+    from prefect.settings import temporary_settings
 
     from tasks.stopping import STOPPED
     from tasks.workers import close_pools
@@ -81,8 +81,10 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
     gc.freeze()
     gc.enable()
     server = temporary_server()
-    ours: dict[Any, Any] = {PREFECT_API_URL: server.url, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False} if server else {}
-    with temporary_settings(ours), ThreadPoolExecutor(1, thread_name_prefix="flow") as thread:
+    with (
+        temporary_settings(client_settings(server) if server else {}),
+        ThreadPoolExecutor(1, thread_name_prefix="flow") as thread,
+    ):
         setup_logging()
         _log_to_terminal()
         done = thread.submit(copy_context().run, _run_flow, flow, settings, server)
