@@ -23,21 +23,22 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class Persistent:
-    """Tries a request again whose transaction SQLite refused because another one wrote meanwhile.
+class OneAtATime:
+    """Serves requests one after the other, and tries one again whose transaction SQLite refused.
 
-    Prefect answers such a request with status 503, and its client then waits for two seconds or more. Nothing of the
-    refused transaction was kept, and the other one has ended within milliseconds.
+    SQLite refuses a transaction that reads, and then writes after another has written. Prefect answers such a request
+    with status 503, of which nothing was kept, and its client then waits for two seconds or more.
 
     Args:
-        application: Whose requests to try again.
+        application: Whose requests to order.
     """
 
-    TRIES = 20
-    PAUSE = 0.01  # seconds between two of them
+    TRIES = 20  # Prefect's own services write, too
+    PAUSE = 0.01  # seconds between two tries; the other transaction has ended within milliseconds
 
     def __init__(self, application: Application) -> None:
         self.application = application
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serves one connection, as ASGI describes it."""
@@ -48,7 +49,8 @@ class Persistent:
         while request[-1].get("more_body"):
             request.append(await receive())
         for left in reversed(range(self.TRIES)):
-            answer = await self._try(scope, request, receive)
+            async with self._turn:
+                answer = await self._try(scope, request, receive)
             if not left or not answer or answer[0].get("status") != HTTPStatus.SERVICE_UNAVAILABLE:
                 break
             await asyncio.sleep(self.PAUSE)
@@ -80,7 +82,7 @@ def serve(descriptor: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    application = Persistent(create_app(ephemeral=True, final=True))
+    application = OneAtATime(create_app(ephemeral=True, final=True))
     gc.freeze()
     gc.enable()
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="on"))
