@@ -53,11 +53,11 @@ def read_settings(arguments: str = "") -> Settings:
         load(settings.data or EMBEDDED)
     except (DataError, OSError) as error:
         _refuse(str(error))
-    _prepare()
+    prepare()
     return settings
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """What comes before the import of Prefect: the server starts meanwhile, and nobody looks for garbage."""
     for name, value in PREFECT_DEFAULTS.items():
         os.environ.setdefault(name, value)
