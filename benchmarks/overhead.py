@@ -2,17 +2,17 @@
 
     python -m benchmarks.overhead [--quick] [--json FILE]
 
-**Orchestration.** The fully connected grid runs through its real flow and tasks, with a real temporary server and one
-worker. Orchestration is the wall time of the flow minus the time that the worker spent in `fit` (building and tracing
-the network, training, validation, checkpoints). It includes everything else: the flow's own run, proposals, cache
-lookups, task runs and their states, the way to the worker and back, records, waiting. Two studies: one of ordinary
-trials for the share of the wall time, one of trials that are nearly free for the cost of a trial. With two workers, the
-worker time is halved: one that waits for the other counts as orchestration, too. Workers are started, and TensorFlow
-imported, before.
+**Orchestration.** Studies run through their real tasks in a real flow, with a real temporary server and one worker.
+Orchestration is the wall time minus the time that the worker spent in `fit` (building and tracing the network,
+training, validation, checkpoints). It includes everything else: proposals, cache lookups, task runs and their states,
+the way to the worker and back, records, waiting. Ordinary trials, the first of the grid on all images, give its share
+of the wall time; trials that are nearly free, a grid of learning rates on 600 images, what each costs. With two
+workers, the worker time is halved: one that waits for the other counts as orchestration, too. Workers have imported
+TensorFlow before.
 
 **Fully cached second run.** `python flows/full_pipeline.py` as a process, from its start to its end, on a store that
-holds everything. Not ours is what a bare flow takes in the same way (`benchmarks.bare_pipeline`): interpreter, import of
-Prefect, start of its server, as many subflows and task runs. Beside it: the same flow, as Prefect runs it by itself.
+holds everything. Not ours is what a bare flow takes in the same way (`benchmarks.bare_pipeline`): the interpreter,
+Prefect's import, the start of its server, as many subflows and task runs. Beside it, that flow as Prefect runs it.
 
 **--help.** As a process.
 """
@@ -33,6 +33,8 @@ from typing import Any
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
 from flows.terminal import prepare, run
 from mnist_models.config import Settings
+from mnist_models.study import OracleSpec, Study
+from mnist_models.training import TrainingSpec
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = [sys.executable, str(ROOT / "flows/full_pipeline.py")]
@@ -42,8 +44,7 @@ TINY = [  # every stage, as small as it goes; a cached run loads results of the 
     "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=3", "--augmentation-epochs=1",
     "--learning-rate-epochs=1", "--cnn-epochs=2", "--retraining-epochs=3", "--residual-epochs=2", "--baseline-epochs=2",
 ]  # fmt: skip
-FREE = {"images": 600, "grid_trials": 40, "grid_epochs": 1}
-ORDINARY = {"images": None, "grid_trials": 8, "grid_epochs": 8}
+FREE_STUDIES = 5  # of eight trials and a winner, for each repetition
 BUSY = "OVERHEAD_BUSY"  # environment variable: the file to which workers add the seconds of each training
 
 
@@ -67,17 +68,17 @@ class Studies:
     busy: list[float] = field(default_factory=list)
     trials: list[int] = field(default_factory=list)
 
-    def measure(self, **settings: Any) -> None:
-        """Runs the grid once, with a seed of its own, and the winner's training."""
-        from flows.fully_connected import fully_connected_grid
+    def measure(self, settings: Settings, *studies: Study) -> None:
+        """Runs studies one after the other, and the training of each winner."""
         from flows.preprocessing import preprocessing
+        from flows.stage import tune
 
-        chosen = Settings(seed=len(self.walls) + 1, workers=self.workers, **settings)
-        dataset = preprocessing(chosen)
+        dataset = preprocessing(settings)
         noted = Path(os.environ[BUSY])
         noted.write_text("")
         start = time.perf_counter()
-        fully_connected_grid(chosen, dataset)
+        for study in studies:
+            tune(study, dataset, settings, epochs=study.template.epochs, patience=None)
         self.walls.append(time.perf_counter() - start)
         seconds = [float(line) for line in noted.read_text().splitlines()]
         self.busy.append(sum(seconds))
@@ -97,7 +98,7 @@ class Studies:
 
 
 def measure_studies(folder: Path, repetitions: int, quick: bool) -> tuple[Studies, Studies, Studies]:
-    """Returns what ordinary trials cost with one worker, and free ones with one and with two."""
+    """Returns what ordinary trials cost with one worker, and nearly free ones with one and with two."""
     prepare()
     from prefect import flow
 
@@ -106,22 +107,46 @@ def measure_studies(folder: Path, repetitions: int, quick: bool) -> tuple[Studie
     os.environ[BUSY] = str(folder / "busy")
     vars(tasks.training)["fit"] = timed_fit
     ordinary, free, free_on_two = Studies(1), Studies(1), Studies(2)
-    measured = [(ordinary, FREE if quick else ORDINARY), (free, FREE), (free_on_two, FREE)]
 
-    def warm_up(settings: Settings) -> None:
-        """Starts the workers and lets them trace the grid's networks, in a store of its own."""
-        for study, values in measured:
-            Studies(study.workers).measure(store=folder / "warm", **values)
+    def measure(seed: int, ordinary: Studies, free: Studies, free_on_two: Studies) -> None:
+        for study in (free, free_on_two):
+            settings = Settings(store=folder / f"store-{study.workers}", images=600, workers=study.workers)
+            study.measure(settings, *(_free_study(FREE_STUDIES * seed + number) for number in range(FREE_STUDIES)))
+        settings = Settings(store=folder / "store-1", images=600 if quick else None, workers=1)
+        ordinary.measure(settings, _ordinary_study(seed))
 
     @flow(name="overhead")
     def studies(settings: Settings) -> None:
-        warm_up(settings)
-        for _ in range(repetitions):
-            for study, values in measured:
-                study.measure(store=folder / f"store-{study.workers}", **values)
+        measure(1, Studies(1), Studies(1), Studies(2))  # starts the workers, which trace the networks
+        for seed in range(2, repetitions + 2):
+            measure(seed, ordinary, free, free_on_two)
 
-    run(studies, Settings())
+    run(studies, Settings(store=folder))
     return ordinary, free, free_on_two
+
+
+def _free_study(seed: int) -> Study:
+    """Eight learning rates of a small network for one epoch."""
+    template = TrainingSpec(
+        network="fully_connected", hyperparameters={"hidden_layer_size": 50, "depth": 2}, epochs=1, seed=seed
+    )
+    return Study(
+        name="free", space="cnn_learning_rate", oracle=OracleSpec(kind="grid", seed=1, window=4), template=template
+    )
+
+
+def _ordinary_study(seed: int) -> Study:
+    """The first trials of the grid, as the profile "standard" trains them."""
+    settings = Settings()
+    template = TrainingSpec(
+        network="fully_connected",
+        hyperparameters={},
+        batch_size=settings.grid_batch_size,
+        epochs=settings.grid_epochs,
+        seed=seed,
+    )
+    oracle = OracleSpec(kind="grid", seed=1, window=settings.window, max_trials=8)
+    return Study(name="ordinary", space="fully_connected_grid", oracle=oracle, template=template)
 
 
 @dataclass
