@@ -6,6 +6,7 @@ Imports Prefect only once the settings are known to be good.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import logging
 import os
@@ -17,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from flows.server import TemporaryServer, client_settings, start_temporary_server, temporary_server
 from mnist_models.config import Settings, parse_command_line
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ PREFECT_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_PACKAGES),  # and reach Prefect's UI
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": 120,  # a busy machine needs more than the default of 20
 }
 STOP_TIMEOUT = 8.0  # seconds for a clean stop
 STOPPED_STATUS = 130  # as a shell says of what Ctrl-C ended
@@ -52,7 +53,16 @@ def read_settings(arguments: str = "") -> Settings:
         load(settings.data or EMBEDDED)
     except (DataError, OSError) as error:
         _refuse(str(error))
+    prepare()
     return settings
+
+
+def prepare() -> None:
+    """What comes before the import of Prefect: the server starts meanwhile, and nobody looks for garbage."""
+    for name, value in PREFECT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    start_temporary_server()
+    gc.disable()
 
 
 def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
@@ -65,16 +75,20 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
-    from flows.server import leave_temporary_server
     from tasks.stopping import STOPPED
     from tasks.workers import close_pools
 
-    defaults = {_setting(name): value for name, value in PREFECT_DEFAULTS.items() if name not in os.environ}
-    with temporary_settings(defaults), ThreadPoolExecutor(1, thread_name_prefix="flow") as thread:
+    gc.freeze()
+    gc.enable()
+    server = temporary_server()
+    with (
+        temporary_settings(client_settings(server) if server else {}),
+        ThreadPoolExecutor(1, thread_name_prefix="flow") as thread,
+    ):
         setup_logging()
         _log_to_terminal()
-        done = thread.submit(copy_context().run, _run_flow, flow, settings)
-        _stop_on_signals(done, settings)
+        done = thread.submit(copy_context().run, _run_flow, flow, settings, server)
+        _stop_on_signals(done, settings, server)
         try:
             done.result()
         except STOPPED:
@@ -85,15 +99,16 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
             LOG.error("The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(1) from None
         finally:
-            leave_temporary_server()
+            if server:
+                server.leave()
             close_pools()
 
 
-def _run_flow(flow: Callable[[Settings], Any], settings: Settings) -> None:
-    from flows.server import start_temporary_server
+def _run_flow(flow: Callable[[Settings], Any], settings: Settings, server: TemporaryServer | None) -> None:
     from tasks.workers import PoolClosedError, pools_closed
 
-    start_temporary_server()
+    if server:
+        server.wait_until_ready()
     if pools_closed():
         raise PoolClosedError("the run is stopping")
     try:
@@ -102,14 +117,14 @@ def _run_flow(flow: Callable[[Settings], Any], settings: Settings) -> None:
         wait_until_stored()
 
 
-def _stop_on_signals(done: Future[None], settings: Settings) -> None:
+def _stop_on_signals(done: Future[None], settings: Settings, server: TemporaryServer | None) -> None:
     """The first SIGINT or SIGTERM stops the run cleanly; the second, or a clean stop that takes too long, at once."""
-    from flows.server import kill_temporary_server
     from tasks.workers import close_pools, pools_closed
 
     def end() -> None:
         LOG.warning("Stopped at once. The same command goes on from what is kept in %s.", settings.store)
-        kill_temporary_server()
+        if server:
+            server.kill()
         os._exit(STOPPED_STATUS)
 
     def stop(number: int, frame: object) -> None:
@@ -167,12 +182,6 @@ def wait_until_stored(timeout: float = STORED_TIMEOUT) -> None:
                 time.sleep(0.2)
     if waiting:
         LOG.warning("Prefect's server has not stored %d of %d task runs.", len(waiting), len(TASK_RUNS))
-
-
-def _setting(name: str) -> Any:
-    from prefect import settings
-
-    return getattr(settings, name)
 
 
 def _log_to_terminal() -> None:

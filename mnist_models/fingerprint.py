@@ -58,23 +58,27 @@ def _source(name: str) -> Path:
     return Path(spec.origin)
 
 
-def _imports(name: str) -> set[str]:
+def _imports(name: str) -> frozenset[str]:
+    return _parsed(_source(name).read_bytes())[0]
+
+
+def _statements(name: str) -> str:
+    return _parsed(_source(name).read_bytes())[1]
+
+
+@functools.cache
+def _parsed(source: bytes) -> tuple[frozenset[str], str]:
+    """The modules of this package that a source imports, and its syntax tree as text, without docstrings."""
+    tree = ast.parse(source)
     found: set[str] = set()
-    for node in ast.walk(ast.parse(_source(name).read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
             found.add(str(node.module).removeprefix(f"{PACKAGE}."))
-    return found
-
-
-def _statements(name: str) -> str:
-    """The module's syntax tree as text, without docstrings."""
-    tree = ast.parse(_source(name).read_bytes())
-    for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
             value = body[0].value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 body.pop(0)
-    return ast.dump(tree)
+    return frozenset(found), ast.dump(tree)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mnist_models import plots, study_plot
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
-from mnist_models.drawing import render
 from mnist_models.evaluation import FinalResult, wilson_interval
 from mnist_models.metrics import decimal, duration, metrics, metrics_json, percent, title, trials_csv
+from mnist_models.pictures import pictures
 from mnist_models.store import write_atomic
 from mnist_models.study import StageResult, Trial
 from mnist_models.training import TrainingResult
@@ -38,6 +37,7 @@ def write_report(
     environment: dict[str, str],
     seconds: float,
     code_fingerprint: str,
+    kept_pictures: Path | None = None,
 ) -> Path:
     """Writes `metrics.json`, `trials/<study>.csv`, `plots/*.png` and `report.html`, each atomically, the page last.
 
@@ -53,6 +53,7 @@ def write_report(
         environment: Versions and machine, by name.
         seconds: From the run's begin to its end.
         code_fingerprint: Of the code that computed the results.
+        kept_pictures: A file that keeps the plots for a run with the same results.
 
     Returns:
         The path of `report.html`, one file that needs no other.
@@ -70,10 +71,10 @@ def write_report(
     for stage in stages:
         if stage.trials:
             write_atomic(folder / "trials" / f"{stage.name}.csv", trials_csv(stage.trials))
-    pictures: dict[str, str] = {}
-    for name, image in draw_plots(stages, final, dataset, mistake_images):
+    embedded: dict[str, str] = {}
+    for name, image in pictures(stages, final, dataset, mistake_images, kept_pictures).items():
         write_atomic(folder / "plots" / f"{name}.png", image)
-        pictures[name] = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+        embedded[name] = f"data:image/png;base64,{base64.b64encode(image).decode()}"
     page = (
         _environment()
         .get_template(TEMPLATE)
@@ -88,26 +89,12 @@ def write_report(
             environment=environment,
             seconds=seconds,
             code_fingerprint=code_fingerprint,
-            pictures=pictures,
+            pictures=embedded,
         )
     )
     path = folder / "report.html"
     write_atomic(path, page.encode())
     return path
-
-
-def draw_plots(
-    stages: Sequence[StageResult], final: FinalResult, dataset: DatasetReference, mistake_images: np.ndarray
-) -> Iterator[tuple[str, bytes]]:
-    """Yields the name and the PNG of each plot, one at a time, so that only one figure is alive."""
-    yield "comparison", render(plots.comparison(stages, final.stage, final, dataset.validation))
-    for stage in stages:
-        yield f"training_{stage.name}", render(plots.training_curves(stage))
-        if stage.trials:
-            yield f"study_{stage.name}", render(study_plot.study(stage))
-    yield "confusion_matrix", render(plots.confusion_matrix(final))
-    if final.mistakes and len(mistake_images):
-        yield "mistakes", render(plots.mistakes(final, mistake_images))
 
 
 def best_trials(trials: Sequence[Trial]) -> list[Trial]:

@@ -8,6 +8,7 @@ Layout of a store:
     checkpoints/  state of unfinished trainings, removed when their study ends
     locks/        who works on what at the moment
     runs/         what a person reads: one folder per run; `latest` points at the last finished one
+    pictures.npz  the plots of the last run, for one with the same results
 """
 
 from __future__ import annotations

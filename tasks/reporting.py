@@ -78,6 +78,7 @@ def report_task(
         environment=environment(),
         seconds=seconds,
         code_fingerprint=code_fingerprint("oracle", "evaluation", *NETWORKS),
+        kept_pictures=store.root / "pictures.npz",
     )
     _point_latest(store, folder)
     return report
