@@ -78,7 +78,7 @@ def peer_in_new_process(*options: Any) -> tuple[float, float]:
     """Trains the original's recipe; returns seconds and test accuracy in percent."""
     start = time.time()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        stopped, accuracy, _ = executor.submit(train_original, *options).result()
+        stopped, accuracy = executor.submit(train_original, *options).result()
     return stopped - start, 100 * accuracy
 
 
