@@ -1,0 +1,39 @@
+"""Studies as processes, taken by turns: what `trials_per_hour` and `worker_scaling` have in common."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SPACES = {"fully connected, 5 epochs": ("fully_connected_hyperband", 5), "CNN, 1 epoch": ("cnn_bayesian", 1)}
+
+
+@dataclass
+class Side:
+    """One side of a ratio: a study with some options of `benchmarks.one_study`, and what it took each time."""
+
+    name: str
+    options: tuple[str, ...]
+    rates: list[float] = field(default_factory=list)
+    gigabytes: list[float] = field(default_factory=list)
+
+    def measure(self, kind: str, trials: int, seed: int, quick: bool) -> None:
+        """Runs the study once in a new process, and notes trials an hour and peak memory."""
+        space, epochs = SPACES[kind]
+        command = [sys.executable, "-m", "benchmarks.one_study", space, *self.options, f"--trials={trials}"]
+        command += [f"--epochs={epochs}", f"--seed={seed}"] + (["--images=600"] if quick else [])
+        done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
+        figures = json.loads(done.stdout.splitlines()[-1])
+        self.rates.append(3600 * trials / figures["seconds"])
+        self.gigabytes.append(figures["peak_bytes"] / 1e9)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}

@@ -1,0 +1,40 @@
+"""Two workers against one: trials an hour, and memory.
+
+    python -m benchmarks.worker_scaling [--quick] [--json FILE]
+
+The same studies as in `benchmarks.trials_per_hour`, with one worker and with two, by turns. A worker's peak memory is
+its resident set, which counts the images' file as often as there are workers, though the system holds it once.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
+from benchmarks.studies import SPACES, Side
+
+SCALING = 1.85
+GIGABYTES = 1.0
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measures both numbers of workers on both spaces."""
+    figures: list[Figure] = []
+    claims: list[Ratio] = []
+    for kind in SPACES:
+        one, two = Side("1 worker", ("--workers=1",)), Side("2 workers", ("--workers=2",))
+        for seed in range(1, 2 if options.quick else options.repetitions + 1):
+            for side in (one, two):
+                side.measure(kind, 2 if options.quick else options.trials, seed, options.quick)
+        figures += [Figure(f"{kind}: {side.name}", "trials/h", side.rates) for side in (one, two)]
+        claims.append(at_least(f"{kind}: 2 workers / 1 worker", figures[-1].median, figures[-2].median, SCALING))
+        figures.append(Figure(f"{kind}: largest worker", "GB", [*one.gigabytes, *two.gigabytes]))
+        claims.append(at_most(f"{kind}: peak memory of a worker, GB", max(figures[-1].values), GIGABYTES))
+    report("Workers", figures, claims, options)
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--trials", type=int, default=12, help="of each study (default: 12)")
+    parser.add_argument("--repetitions", type=int, default=3, help="studies with each number (default: 3)")
+    main(parser.parse_args())
