@@ -232,6 +232,14 @@ def test_seeds_differ(store: Store, dataset: DatasetReference) -> None:
     assert len(losses) == 2
 
 
+@pytest.mark.parametrize("name", SPECS)
+def test_a_seed_determines_the_first_weights(name: str, dataset: DatasetReference) -> None:
+    specs = [SPECS[name].model_copy(update={"seed": seed}) for seed in (1, 2, 1)]
+    one, two, again = (program.Program.for_spec(spec, dataset).weights()["000"] for spec in specs)
+    assert not np.array_equal(one, two)
+    assert np.array_equal(one, again)
+
+
 def test_one_cycle_rises_and_falls_to_zero() -> None:
     optimizer = Optimizer(learning_rate=0.5, schedule="one_cycle")
     rates = learning_rates(optimizer, 0, 100, 100)
