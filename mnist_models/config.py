@@ -35,6 +35,7 @@ QUICK: dict[str, Any] = {
     "learning_rate_epochs": 2,
     "trial_share": 1.0,
     "cnn_epochs": 4,
+    "cnn_schedule": "constant",
     "residual_epochs": 9,
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
