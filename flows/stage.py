@@ -13,6 +13,8 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.metrics import duration
 from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingSpec
+from tasks.artifacts import tag_run
+from tasks.sending import wait_until_sent
 from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
 from tasks.workers import close_pools
@@ -26,6 +28,7 @@ _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", d
 
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
+    tag_run("model", settings.profile)
     [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
 
@@ -42,11 +45,13 @@ def tune(
         epochs: At most so many for the winner.
         patience: Stop the winner after so many epochs without a lower validation loss.
     """
+    tag_run("study", settings.profile)
     result, study_cached = run_study(study, dataset, settings)
     winner = study.spec(result.best.values, epochs).model_copy(update={"patience": patience})
     _announce.get()(winner)
     [(model, model_cached)] = train_models({f"{study.name} winner": winner}, dataset, settings)
     cached = study_cached and model_cached
+    wait_until_sent()
     return _told(StageResult(name=study.name, model=model, trials=result.trials, cached=cached))
 
 

@@ -24,6 +24,7 @@ from mnist_models.report import write_report
 from mnist_models.store import Store
 from mnist_models.study import StageResult
 from mnist_models.training import TrainingResult
+from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
 from tasks.evaluation import export_members
 
@@ -80,6 +81,7 @@ def report_task(
         code_fingerprint=code_fingerprint("oracle", "evaluation", *NETWORKS),
     )
     _point_latest(store, folder)
+    show_report(folder, stages, final)
     return report
 
 
