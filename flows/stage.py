@@ -13,7 +13,7 @@ from mnist_models.dataset import DatasetReference
 from mnist_models.metrics import duration
 from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingSpec
-from tasks.artifacts import tag_run
+from tasks.artifacts import page, tag_run
 from tasks.sending import wait_until_sent
 from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
@@ -115,5 +115,6 @@ def _told(stage: StageResult) -> StageResult:
         "%s  model: val_loss %.4f, val_accuracy %.2f %% at epoch %d of %d · %s",
         stage.name, model.metric("val_loss"), 100 * (model.metric("val_accuracy") or 0), model.best_epoch, model.epochs,
         "from the cache" if stage.cached else duration(stage.seconds) + " of training",
+        extra=page(),
     )  # fmt: skip
     return stage

@@ -31,6 +31,11 @@ def show_on_this_run() -> None:
     _shown_on.set(_run_ids()["flow_run_id"])
 
 
+def page() -> dict[str, UUID | None]:
+    """The `extra` of a log line that belongs on the same page as the artifacts."""
+    return {"flow_run_id": _shown_on.get()}
+
+
 def tag_run(*tags: str) -> None:
     """Adds tags to the running flow, and not, as Prefect's own way does, to all it starts."""
     context = FlowRunContext.get()

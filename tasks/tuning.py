@@ -111,12 +111,13 @@ class _Progress:
         if better:
             self.best = trial
         now = time.monotonic()
-        left = duration((now - self.start) / trial.number * (self.expected - trial.number))
+        elapsed = now - self.start
+        left = duration(elapsed / trial.number * (self.expected - trial.number))
         if self.best:
-            self.artifact.show(
-                trial.number / self.expected,
-                f"trial {trial.number} of {self.expected}, best val_loss {self.best.val_loss:.4f}, {left} left",
-            )
+            best = f"best val_loss {self.best.val_loss:.4f}"
+            done, share = f"trial {trial.number} of {self.expected}", trial.number / self.expected
+            text = f"{done}, {best}, {left} left" if share < 1 else f"{done}, {best}, done in {duration(elapsed)}"
+            self.artifact.show(share, text)
         if self.best and (better or now - self.said >= self.SECONDS or trial.number == self.expected):
             self.said = now
             LOG.info(
