@@ -91,7 +91,9 @@ class Stages:
         """
         try:
             return [result.result() for result in self._results.values()]
-        except BaseException:  # one failed, or a signal came: the others stop, too, and go on in the next run
+        except BaseException as error:  # one failed, or a signal came: the others stop, and go on in the next run
+            if not isinstance(error, Exception):
+                logging.getLogger("prefect").setLevel(logging.CRITICAL)  # to it, each cancelled task is an error
             close_pools()
             wait(self._results.values(), timeout=STOP_TIMEOUT)
             raise

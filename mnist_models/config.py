@@ -71,8 +71,15 @@ start, 22 s fully cached; ensemble of two seeds 99.70 % on the test set (99.57 t
 PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
 
 
+def _leave_defaults_to_the_profile(schema: dict[str, Any]) -> None:
+    """Keeps defaults out of the schema: Prefect's form would send them, and they would overrule the profile's."""
+    for name, field in schema["properties"].items():
+        if name != "profile":
+            field.pop("default", None)
+
+
 class Settings(BaseSettings):
-    """What to run, on what, with which budgets. Defaults are those of the profile "standard"."""
+    """What to run, on what, with which budgets; what is left empty is up to the profile. Defaults are "standard"'s."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -83,6 +90,7 @@ class Settings(BaseSettings):
         cli_implicit_flags=True,
         cli_avoid_json=True,
         cli_hide_none_type=True,
+        json_schema_extra=_leave_defaults_to_the_profile,
     )
 
     profile: Profile = Field(
