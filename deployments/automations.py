@@ -30,13 +30,14 @@ FLOWS = sorted(value.name for value in vars(full_pipeline).values() if isinstanc
 OUR_FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": FLOWS}
 FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")}
 NOTE = """\
+{% set page = "UI/runs/flow-run/" ~ flow_run.id %}
 {
   "key": "failures",
   "type": "markdown",
   "flow_run_id": {{ flow_run.id | string | tojson }},
   "description": {{ (flow_run.name ~ ": " ~ flow_run.state.name) | tojson }},
   "data": {{ ("# " ~ flow_run.name ~ ": " ~ flow_run.state.name ~ "\n\n> " ~ (flow_run.state.message or "") ~ "\n\n["
-    ~ "The run](" ~ (flow_run | ui_url) ~ ") has its logs. Whatever it finished lies in the store: "
+    ~ "The run](" ~ page ~ ") has its logs. Whatever it finished lies in the store: "
     ~ "the next run of this deployment goes on from there.") | tojson }}
 }
 """
@@ -71,8 +72,9 @@ def note_failures() -> Automation:
     settings = get_current_settings()
     authentication = settings.api.auth_string.get_secret_value() if settings.api.auth_string else ""
     basic = base64.b64encode(authentication.encode()).decode()
+    api = str(settings.api.url)
     webhook = Webhook(
-        url=f"{settings.api.url}/artifacts/",
+        url=f"{api}/artifacts/",
         headers={"Authorization": f"Basic {basic}"} if authentication else {},
     )
     block = webhook.save("artifacts", overwrite=True)
@@ -87,7 +89,7 @@ def note_failures() -> Automation:
             for_each={"prefect.resource.id"},
             threshold=1,
         ),
-        actions=[CallWebhook(block_document_id=block, payload=NOTE)],
+        actions=[CallWebhook(block_document_id=block, payload=NOTE.replace("UI", api.removesuffix("/api")))],
     )
 
 
