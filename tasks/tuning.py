@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import task
 from prefect.futures import PrefectFuture
+from prefect.transactions import CommitMode, get_transaction
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
@@ -64,6 +65,9 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     with quiet_import():
         from mnist_models import oracle  # KerasTuner imports TensorFlow
     warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
+    transaction = get_transaction()
+    if transaction is not None:
+        transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
 
     space = oracle.search_space(study.space)
     expected = oracle.expected_trials(study.oracle, space)
