@@ -133,6 +133,7 @@ def start(services: list[Service], home: Path, host: str, port: int, authenticat
         subprocess.CalledProcessError: If the deployments were refused.
     """
     environment = {**os.environ, **QUIET, "PREFECT_HOME": str(home / "prefect")}
+    environment.pop("PREFECT_API_URL", None)  # of another server, perhaps: the UI would look at that one
     database = os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL")
     if not database:
         data = home / "postgres"

@@ -15,9 +15,9 @@ from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingSpec
 from tasks.artifacts import page, tag_run
 from tasks.sending import wait_until_sent
+from tasks.stopping import stop_workers
 from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
-from tasks.workers import close_pools
 
 LOG = logging.getLogger(__name__)
 MOST_STAGES = 32  # threads; those that wait for another stage hold one, too
@@ -92,9 +92,7 @@ class Stages:
         try:
             return [result.result() for result in self._results.values()]
         except BaseException as error:  # one failed, or a signal came: the others stop, and go on in the next run
-            if not isinstance(error, Exception):
-                logging.getLogger("prefect").setLevel(logging.CRITICAL)  # to it, each cancelled task is an error
-            close_pools()
+            stop_workers(error)
             wait(self._results.values(), timeout=STOP_TIMEOUT)
             raise
 

@@ -1,7 +1,7 @@
 """What a person sees in Prefect's UI after a run: headless Chromium on the real server.
 
-Needs Debian's `chromium` (apt install chromium) and playwright (in the extra "test"). Screenshots are kept in the folder
-that the environment variable SCREENSHOTS names, or in build/screenshots.
+Needs Debian's `chromium` (apt install chromium) and playwright (in the extra "test"). Screenshots are kept where the
+environment variable SCREENSHOTS says, or in build/screenshots.
 """
 
 from __future__ import annotations
