@@ -133,7 +133,6 @@ def start(services: list[Service], home: Path, host: str, port: int, authenticat
         subprocess.CalledProcessError: If the deployments were refused.
     """
     environment = {**os.environ, **QUIET, "PREFECT_HOME": str(home / "prefect")}
-    environment.pop("PREFECT_API_URL", None)  # of another server, perhaps: the UI would look at that one
     database = os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL")
     if not database:
         data = home / "postgres"
@@ -141,7 +140,11 @@ def start(services: list[Service], home: Path, host: str, port: int, authenticat
         services.append(Service("postgres", postgres.command(data), environment, home, signal.SIGINT))
         _wait("PostgreSQL", lambda: postgres.create_database(data))
         database = postgres.url(data)
-    server = {**environment, "PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
+    server = {
+        **environment,
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
+        "PREFECT_UI_API_URL": "/api",  # at the address where the browser found the UI, whatever that is
+    }
     command = [*PREFECT, "server", "start", "--host", host, "--port", str(port)]
     services.append(Service("server", command, server, home, signal.SIGINT))
     api = f"http://{host}:{port}/api"

@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     url = f"http://127.0.0.1:{arguments.port}"
     environment = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **os.environ}
-    environment.pop("PREFECT_API_URL", None)  # of another server, perhaps; this one is its own
+    environment["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for the server at PREFECT_API_URL, or port 4200
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(arguments.port)]
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
     process = subprocess.Popen(command, env=environment)

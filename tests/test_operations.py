@@ -116,6 +116,12 @@ def stack() -> Iterator[Stack]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that a killed run leaves to the tests after it."""
+    return tmp_path_factory.mktemp("store")
+
+
 def tiny(store: Path, **changes: Any) -> dict[str, Any]:
     return {**parse_command_line(TINY).model_dump(mode="json", exclude={"data"}), "store": str(store), **changes}
 
@@ -152,9 +158,8 @@ def test_a_stack_without_a_password_does_not_start(tmp_path: Path) -> None:
         assert "expected PREFECT_SERVER_API_AUTH_STRING=user:password" in done.stderr
 
 
-def test_killed_crashed_resumed(stack: Stack, tmp_path: Path) -> None:
+def test_killed_crashed_resumed(stack: Stack, store: Path) -> None:
     """The worker and the flow are killed in mid-study; two more triggers overlap meanwhile, and one resumes."""
-    store = tmp_path / "store"
     settings = tiny(store, bayesian_trials=6, bayesian_epochs=8, cnn_epochs=1)
     killed = stack.trigger("cnn_bayesian", settings)
     wait_for(lambda: len(list((store / "results").glob("trial-*"))) >= 2)
@@ -187,6 +192,7 @@ def test_killed_crashed_resumed(stack: Stack, tmp_path: Path) -> None:
     assert AUTHENTICATION[1] not in stack.log()
 
 
+@pytest.mark.slow
 def test_cancelled_in_the_ui(stack: Stack, tmp_path: Path) -> None:
     run = stack.trigger("fully_connected_grid", tiny(tmp_path / "store", grid_trials=60))
     wait_for(lambda: list((tmp_path / "store" / "results").glob("trial-*")))
@@ -196,15 +202,20 @@ def test_cancelled_in_the_ui(stack: Stack, tmp_path: Path) -> None:
     assert {task["state_type"] for task in stack.task_runs(run)} <= {"COMPLETED", "CANCELLED"}
 
 
-def test_a_schedule_fires_by_itself(stack: Stack, tmp_path: Path) -> None:
-    deployment = httpx.get(
-        f"{stack.url}/deployments/name/fully_connected_hyperband/fully_connected_hyperband", auth=AUTHENTICATION
-    ).json()
-    assert stack.call("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}) == []
-    schedule = {"schedule": {"interval": 5.0}, "active": True, "parameters": {"settings": tiny(tmp_path / "store")}}
+def test_a_schedule_fires_by_itself(stack: Stack, store: Path) -> None:
+    name = "fully_connected_grid"
+    deployment = httpx.get(f"{stack.url}/deployments/name/{name}/{name}", auth=AUTHENTICATION).json()
+    chosen = {
+        "deployments": {"id": {"any_": [deployment["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
+    }
+    assert stack.call("/flow_runs/filter", chosen) == []
+    schedule = {"schedule": {"interval": 5.0}, "active": True, "parameters": {"settings": tiny(store)}}
     path = f"{stack.url}/deployments/{deployment['id']}/schedules"
     [created] = httpx.post(path, json=[schedule], auth=AUTHENTICATION).json()
     try:
-        wait_for(lambda: list((tmp_path / "store" / "results").glob("study-*")))
+        wait_for(lambda: stack.call("/flow_runs/filter", chosen), 180)
     finally:
         httpx.delete(f"{path}/{created['id']}", auth=AUTHENTICATION)
+    assert "auto-scheduled" in stack.call("/flow_runs/filter", chosen)[0]["tags"]
+    assert list((store / "results").glob("study-*"))
