@@ -86,7 +86,7 @@ def show_leaderboard(result: StudyResult, store: Store) -> None:
     record = store.results / result.key
     text = (
         f"**{title(result.name)}: {len(result.trials)} trials**, best val_loss {decimal(best.val_loss)} "
-        f"(trial {best.number}, val_accuracy {percent(best.val_accuracy)}) · record: {_link(record, record.name[:18])}"
+        f"(trial {best.number}, val_accuracy {percent(best.val_accuracy)}) · {_link(record, 'record')}"
     )
     _create("table", f"{_key(result.name)}-trials", leaderboard(result.trials), text)
 

@@ -127,7 +127,7 @@ def test_the_form_leaves_budgets_to_the_profile(page: Any, site: str, server: st
     shot(page, "form")
     page.get_by_role("button", name="Submit").last.click()
     page.wait_for_url("**/deployments/deployment/*")
-    chosen = {"deployments": {"id": {"any_": [deployment]}}}
+    chosen = {"deployments": {"id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_DESC"}
     page.wait_for_timeout(1000)
     runs = httpx.post(f"{server}/flow_runs/filter", json=chosen).json()
     assert runs[0]["parameters"]["settings"] == {"profile": "quick", "refresh": False}
