@@ -107,8 +107,18 @@ def create_or_update(automation: Automation) -> None:
     LOG.info("%s: %s", automation.name, "brought up to date" if known else "created")
 
 
+def create_automations(silence: int = SILENCE) -> None:
+    """Creates both, or brings them up to date.
+
+    Args:
+        silence: Seconds without a heartbeat after which a run is marked Crashed.
+    """
+    create_or_update(crash_silent_runs(silence))
+    create_or_update(note_failures())
+
+
 def main() -> None:
-    """Creates both."""
+    """Creates both, on the server of PREFECT_API_URL."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--silence", type=int, default=SILENCE, help=f"seconds without a heartbeat (default: {SILENCE})"
@@ -118,8 +128,7 @@ def main() -> None:
     LOG.setLevel(logging.INFO)
     if not get_current_settings().api.url:
         parser.error("expected PREFECT_API_URL, the address of Prefect's server, in the environment; received none")
-    create_or_update(crash_silent_runs(arguments.silence))
-    create_or_update(note_failures())
+    create_automations(arguments.silence)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from deployments import postgres
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 PREFECT = [sys.executable, "-m", "prefect"]
-POOL = "mnist"
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 START_TIMEOUT = 120.0  # seconds
 STOP_TIMEOUT = 30.0  # seconds
@@ -151,15 +150,11 @@ def start(services: list[Service], home: Path, host: str, port: int, authenticat
     _wait("Prefect's server", lambda: httpx.get(f"{api}/ready", auth=_pair(authentication)).is_success)
     client = {**environment, "PREFECT_API_URL": api, "PREFECT_API_AUTH_STRING": authentication}
     client.pop("PREFECT_SERVER_API_AUTH_STRING")
-    for setup in (
-        [*PREFECT, "work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        [*PREFECT, "--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml"],
-        [sys.executable, "deployments/automations.py", "--silence", silence],
-    ):
-        LOG.info("%s", " ".join(setup[2:] if setup[1] == "-m" else setup[1:]))
-        with (home / "setup.log").open("ab") as log:
-            subprocess.run(setup, env=client, cwd=ROOT, stdout=log, stderr=log, check=True)
-    worker = [*PREFECT, "worker", "start", "--pool", POOL, "--limit", "1", "--name", "mnist"]
+    LOG.info("deploying")
+    with (home / "setup.log").open("ab") as log:
+        setup = [sys.executable, "deployments/setup.py", "--silence", silence]
+        subprocess.run(setup, env=client, cwd=ROOT, stdout=log, stderr=log, check=True)
+    worker = [*PREFECT, "worker", "start", "--pool", "mnist", "--limit", "1", "--name", "mnist"]
     services.append(Service("worker", worker, client, home, signal.SIGINT))
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from deployments.serve import read_deployments
+from deployments.setup import read_deployments
 from mnist_models.config import Settings
 from mnist_models.study import StudyResult, Trial
 from tasks.artifacts import leaderboard
@@ -62,29 +62,39 @@ def test_the_form_sends_no_default_that_would_overrule_the_profile() -> None:
     assert all(field["description"] for field in properties.values())
 
 
-def test_deploying_twice_changes_nothing(server: str, tmp_path: Path) -> None:
-    def prefect(*arguments: str) -> None:
-        environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path)}
-        command = [sys.executable, "-m", "prefect", *arguments]
+def test_deploying_twice_changes_nothing_but_what_was_switched_on(server: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path)}
+
+    def run(*command: str) -> None:
         done = subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
-        )
+            [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
     def deployed() -> dict[str, Any]:
         found = httpx.post(f"{server}/deployments/filter", json={}).json()
-        return {entry["name"]: (entry["id"], [each["id"] for each in entry["schedules"]]) for entry in found}
+        return {
+            entry["name"]: (entry["id"], [(each["id"], each["active"]) for each in entry["schedules"]])
+            for entry in found
+            if entry["global_concurrency_limit"]["limit"] == 1
+        }
 
-    prefect("work-pool", "create", "mnist", "--type", "process", "--overwrite")
-    deploy = ("--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
-    prefect(*deploy)
+    run("-m", "prefect", "work-pool", "create", "mnist", "--type", "process")
+    run("-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
     first = deployed()
     assert set(first) == set(DEPLOYMENTS)
-    prefect(*deploy)
-    assert deployed() == first
-    found = httpx.post(f"{server}/deployments/filter", json={}).json()
-    assert not any(schedule["active"] for entry in found for schedule in entry["schedules"])
-    assert {entry["global_concurrency_limit"]["limit"] for entry in found} == {1}
+    assert not any(active for _, schedules in first.values() for _, active in schedules)
+    run("deployments/setup.py", "nightly")
+    second = deployed()
+    [(schedule, active)] = first["nightly"][1]
+    assert second == first | {"nightly": (first["nightly"][0], [(schedule, True)])}
+    run("deployments/setup.py")
+    assert deployed() == second
+    automations = httpx.post(f"{server}/automations/filter", json={}).json()
+    assert sorted(each["name"] for each in automations) == ["Failures are noted", "Silent runs are crashed"]
+    for each in automations:  # other tests kill runs on this server, and look at their states
+        httpx.delete(f"{server}/automations/{each['id']}")
 
 
 def test_compose_has_health_checks_volumes_and_no_default_password() -> None:
