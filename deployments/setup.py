@@ -1,7 +1,7 @@
 """Tells Prefect's server all there is: work pool, deployments, automations: `python deployments/setup.py`.
 
-It may be run again at any time, as after a pull. Schedules that are switched on stay on; `prefect deploy` by itself would
-switch them off, as the file says.
+It may be run again at any time, as after a pull. Schedules that are switched on stay on; `prefect deploy` by itself
+would switch them off, as the file says.
 """
 
 from __future__ import annotations
