@@ -184,6 +184,8 @@ def _log_to_terminal() -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(handler)
+        for to_server in logging.getLogger("prefect.extra").handlers:  # Prefect adds them at its import or not at all
+            logger.addHandler(to_server)
 
 
 def _refuse(message: str) -> NoReturn:
