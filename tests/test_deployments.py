@@ -95,6 +95,8 @@ def test_deploying_twice_changes_nothing_but_what_was_switched_on(server: str, t
     assert sorted(each["name"] for each in automations) == ["Failures are noted", "Silent runs are crashed"]
     for each in automations:  # other tests kill runs on this server, and look at their states
         httpx.delete(f"{server}/automations/{each['id']}")
+    for identity, _ in second.values():  # with the runs that were scheduled
+        httpx.delete(f"{server}/deployments/{identity}")
 
 
 def test_compose_has_health_checks_volumes_and_no_default_password() -> None:
