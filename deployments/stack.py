@@ -3,7 +3,7 @@
     export PREFECT_SERVER_API_AUTH_STRING="admin:$(openssl rand -hex 16)"    # keep it: browser and clients need it
     python deployments/stack.py                                              # or: make stack
 
-What ends by itself is started again. Ctrl-C stops all: the worker first, so that its run can say how it ended.
+What ends by itself is started again. Ctrl-C stops all, the worker first; the next run resumes what was under way.
 """
 
 from __future__ import annotations
