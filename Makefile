@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint types format check ui clean
+.PHONY: help run test test-slow lint types format check ui stack clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,8 +32,11 @@ format: $(VENV)/test.stamp  ## Put the sources into shape
 
 check: lint types test  ## All that CI does
 
-ui: $(VENV)/run.stamp  ## Start Prefect's server and UI on http://127.0.0.1:4200
-	PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 $(BIN)/prefect server start
+ui: $(VENV)/run.stamp  ## Start Prefect's server and open its UI, http://127.0.0.1:4200, on what the runs did
+	$(BIN)/python deployments/ui.py $(ARGS)
+
+stack: $(VENV)/run.stamp  ## Start the production shape: PostgreSQL, server with authentication, worker
+	$(BIN)/python deployments/stack.py $(ARGS)
 
 clean:  ## Remove the virtual environment and caches; results in artifacts/ stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,7 +24,9 @@ from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.study import StageResult
+from tasks.artifacts import show_on_this_run, tag_run
 from tasks.reporting import RunSummary, write_run
+from tasks.sending import wait_until_sent
 from tasks.stopping import stoppable
 
 
@@ -40,12 +42,15 @@ def name_run() -> str:
 def full_pipeline(settings: Settings) -> RunSummary:
     """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
     start = time.monotonic()
+    show_on_this_run()
+    tag_run("pipeline", settings.profile)
     Store(settings.store).remove_leftovers()
     dataset = preprocessing(settings)
     candidates = train_candidates(settings, dataset)
     final, members = final_evaluation(settings, dataset, candidates)
     seconds = time.monotonic() - start
     summary = write_run(prefect.runtime.flow_run.name, settings, dataset, candidates, final, members, seconds)
+    wait_until_sent()
     print_summary(summary, Store(settings.store).size())
     return summary
 

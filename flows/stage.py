@@ -14,9 +14,11 @@ from mnist_models.metrics import duration
 from mnist_models.optimizers import Schedule
 from mnist_models.study import StageResult, Study
 from mnist_models.training import TrainingSpec
+from tasks.artifacts import page, tag_run
+from tasks.sending import wait_until_sent
+from tasks.stopping import stop_workers
 from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
-from tasks.workers import close_pools
 
 LOG = logging.getLogger(__name__)
 MOST_STAGES = 32  # threads; those that wait for another stage hold one, too
@@ -27,6 +29,7 @@ _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", d
 
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
+    tag_run("model", settings.profile)
     [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
 
@@ -50,6 +53,7 @@ def tune(
         patience: Stop the winner after so many epochs without a lower validation loss.
         schedule: Of the winner's learning rate.
     """
+    tag_run("study", settings.profile)
     result, study_cached = run_study(study, dataset, settings)
     winner = study.spec(result.best.values, epochs)
     optimizer = winner.optimizer.model_copy(update={"schedule": schedule})
@@ -57,6 +61,8 @@ def tune(
     _announce.get()(winner)
     [(model, model_cached)] = train_models({f"{study.name} winner": winner}, dataset, settings)
     cached = study_cached and model_cached
+    if page()["flow_run_id"] is None:  # it runs alone; a pipeline waits at its own end
+        wait_until_sent()
     return _told(StageResult(name=study.name, model=model, trials=result.trials, cached=cached))
 
 
@@ -96,8 +102,8 @@ class Stages:
         """
         try:
             return [result.result() for result in self._results.values()]
-        except BaseException:  # one failed, or a signal came: the others stop, too, and go on in the next run
-            close_pools()
+        except BaseException as error:  # one failed, or a signal came: the others stop, and go on in the next run
+            stop_workers(error)
             wait(self._results.values(), timeout=STOP_TIMEOUT)
             raise
 
@@ -120,5 +126,6 @@ def _told(stage: StageResult) -> StageResult:
         "%s  model: val_loss %.4f, val_accuracy %.2f %% at epoch %d of %d · %s",
         stage.name, model.metric("val_loss"), 100 * (model.metric("val_accuracy") or 0), model.best_epoch, model.epochs,
         "from the cache" if stage.cached else duration(stage.seconds) + " of training",
+        extra=page(),
     )  # fmt: skip
     return stage

@@ -30,6 +30,7 @@ PREFECT_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_PACKAGES),  # and reach Prefect's UI
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds: deployments/automations.py takes longer silence for death
 }
 STOP_TIMEOUT = 8.0  # seconds for a clean stop
 STOPPED_STATUS = 130  # as a shell says of what Ctrl-C ended
@@ -192,6 +193,8 @@ def _log_to_terminal() -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logger.addHandler(handler)
+        for to_server in logging.getLogger("prefect.extra").handlers:  # Prefect adds them at its import or not at all
+            logger.addHandler(to_server)
 
 
 def _refuse(message: str) -> NoReturn:

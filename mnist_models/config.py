@@ -83,8 +83,15 @@ def fastest_precision() -> Literal["float32", "bfloat16"]:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
+def _leave_defaults_to_the_profile(schema: dict[str, Any]) -> None:
+    """Keeps defaults out of the schema: Prefect's form would send them, and they would overrule the profile's."""
+    for name, field in schema["properties"].items():
+        if name != "profile":
+            field.pop("default", None)
+
+
 class Settings(BaseSettings):
-    """What to run, on what, with which budgets. Defaults are those of the profile "standard"."""
+    """What to run, on what, with which budgets; what is left empty is up to the profile. Defaults are "standard"'s."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -95,6 +102,7 @@ class Settings(BaseSettings):
         cli_implicit_flags=True,
         cli_avoid_json=True,
         cli_hide_none_type=True,
+        json_schema_extra=_leave_defaults_to_the_profile,
     )
 
     profile: Profile = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 from prefect import task
@@ -12,7 +13,10 @@ from mnist_models.dataset import EMBEDDED, DatasetReference, preprocess
 from mnist_models.fingerprint import code_fingerprint
 from mnist_models.records import digest
 from mnist_models.store import Store
+from tasks.artifacts import page
 from tasks.caching import DURABLE, compute
+
+LOG = logging.getLogger(__name__)
 
 
 @task(name="preprocess", task_run_name="preprocess {source}", **DURABLE)
@@ -33,4 +37,8 @@ def preprocess_dataset(settings: Settings) -> DatasetReference:
     dataset, _ = compute(
         preprocess_task, settings, path.name, store.root, settings.data, settings.images, settings.seed, key=key
     )
+    LOG.info(
+        "data  %s: %s images to train, %s to validate, %s to test",
+        path.name, *(f"{count:,}" for count in (dataset.train, dataset.validation, dataset.test)), extra=page(),
+    )  # fmt: skip
     return dataset

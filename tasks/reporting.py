@@ -18,12 +18,14 @@ from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference, read_split
 from mnist_models.evaluation import ExportedModel, FinalResult
 from mnist_models.fingerprint import code_fingerprint
+from mnist_models.metrics import percent
 from mnist_models.networks import NETWORKS
 from mnist_models.records import Record
 from mnist_models.report import write_report
 from mnist_models.store import Store
 from mnist_models.study import StageResult
 from mnist_models.training import TrainingResult
+from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
 from tasks.evaluation import export_members
 
@@ -81,6 +83,7 @@ def report_task(
         kept_pictures=store.root / "pictures.npz",
     )
     _point_latest(store, folder)
+    show_report(folder, stages, final)
     return report
 
 
@@ -97,7 +100,12 @@ def write_run(
     model = export_members(members, dataset, settings)
     future = report_task.submit(run_name, settings, dataset, stages, final, members, model, seconds)
     TASK_RUNS.append(future.task_run_id)
-    return RunSummary(name=run_name, stages=tuple(stages), final=final, report=future.result(), seconds=seconds)
+    summary = RunSummary(name=run_name, stages=tuple(stages), final=final, report=future.result(), seconds=seconds)
+    LOG.info(
+        "test accuracy %s of %s, average of %d seeds · report in %s",
+        percent(final.ensemble.test_accuracy), final.stage, len(final.members), summary.report.parent,
+    )  # fmt: skip
+    return summary
 
 
 def run_folder(run_name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
@@ -11,11 +12,18 @@ from prefect.exceptions import CancelledRun
 from prefect.states import Cancelled
 from prefect.transactions import get_transaction
 
-from tasks.workers import PoolClosedError
+from tasks.workers import PoolClosedError, close_pools
 
 P = ParamSpec("P")
 R = TypeVar("R")
 STOPPED = (PoolClosedError, CancelledRun)
+
+
+def stop_workers(error: BaseException) -> None:
+    """Stops all workers of this process, because of an error, or of a signal, which is raised as one."""
+    if not isinstance(error, Exception):
+        logging.getLogger("prefect").setLevel(logging.CRITICAL)  # to it, each cancelled task is an error
+    close_pools()
 
 
 def stoppable(function: Callable[P, R]) -> Callable[P, R]:
@@ -30,6 +38,10 @@ def stoppable(function: Callable[P, R]) -> Callable[P, R]:
             if transaction is not None:
                 transaction.write_on_commit = False  # Prefect would store the state as if it were a result
             return cast(R, Cancelled(message="The run was stopped; the next one goes on from here."))
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Prefect's worker sends SIGTERM, which is raised in the main thread
+                stop_workers(error)
+            raise
 
     run.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]  # Prefect reads it here
     return run

@@ -12,7 +12,8 @@ from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
 from mnist_models.store import Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit
-from tasks.caching import DURABLE, exclusively, is_cached, submit
+from tasks.artifacts import name_task_run
+from tasks.caching import DURABLE, exclusively, is_cached, read_record, submit
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers import worker_pool
@@ -44,9 +45,11 @@ def train_task(
     key: str,
 ) -> TrainingResult:
     """Trains one network in a worker process; see `mnist_models.training.fit`."""
-    return worker_pool(workers).run(
+    result = worker_pool(workers).run(
         priority, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
     )
+    name_task_run(_scored(name, result))
+    return result
 
 
 def submit_trial(
@@ -107,10 +110,27 @@ def _submit(
     keep_weights: bool,
     key: str,
 ) -> PrefectFuture[TrainingResult]:
-    root, priority = Store(settings.store).root, STAGE_NUMBER.get()
+    store, priority = Store(settings.store), STAGE_NUMBER.get()
+    root, name = store.root, name if settings.refresh else _named_as_found(name, store, key)
     return submit(
         train_task, settings, name, spec, dataset, root, settings.workers, priority, checkpoint, keep_weights, key=key
     )
+
+
+def _named_as_found(name: str, store: Store, key: str) -> str:
+    """The name with the score of an earlier run, where there is one: Prefect names a run before it finds its result."""
+    try:
+        found = read_record((store.results / key).read_bytes(), key)
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or none that could be believed
+        return name
+    return _scored(name, found) if isinstance(found, TrainingResult) else name
+
+
+def _scored(name: str, result: TrainingResult) -> str:
+    if result.failure:
+        return f"{name} · failed"
+    val_loss = result.metric("val_loss")
+    return name if val_loss is None else f"{name} · val_loss {val_loss:.4f}"
 
 
 def _remove_checkpoints(store: Store, keys: dict[str, str]) -> None:

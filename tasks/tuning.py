@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import task
 from prefect.futures import PrefectFuture
+from prefect.transactions import CommitMode, get_transaction
 
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
@@ -18,6 +19,7 @@ from mnist_models.metrics import duration
 from mnist_models.store import Store
 from mnist_models.study import Proposal, Study, StudyResult, Trial, failed_trial, record_trial
 from mnist_models.training import TrainingResult
+from tasks.artifacts import StudyProgress, show_leaderboard
 from tasks.caching import DURABLE, compute
 from tasks.stopping import stoppable
 from tasks.training import submit_trial
@@ -63,6 +65,9 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     with quiet_import():
         from mnist_models import oracle  # KerasTuner imports TensorFlow
     warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
+    transaction = get_transaction()
+    if transaction is not None:
+        transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
 
     space = oracle.search_space(study.space)
     expected = oracle.expected_trials(study.oracle, space)
@@ -88,7 +93,7 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
 
 
 class _Progress:
-    """Says how a study is doing: at each new best trial, and every few seconds."""
+    """Says how a study is doing: at each new best trial, and every few seconds; and shows it in Prefect's UI."""
 
     SECONDS = 5.0
 
@@ -97,6 +102,8 @@ class _Progress:
         self.expected = expected
         self.start = self.said = time.monotonic()
         self.best: Trial | None = None
+        self.artifact = StudyProgress(name)
+        self.artifact.show(0, f"trial 1 of {expected} under way")
 
     def tell(self, trial: Trial) -> None:
         """Takes note of a finished trial."""
@@ -108,13 +115,19 @@ class _Progress:
         if better:
             self.best = trial
         now = time.monotonic()
+        elapsed = now - self.start
+        left = duration(elapsed / trial.number * (self.expected - trial.number))
+        if self.best:
+            best = f"best val_loss {self.best.val_loss:.4f}"
+            done, share = f"trial {trial.number} of {self.expected}", trial.number / self.expected
+            text = f"{done}, {best}, {left} left" if share < 1 else f"{done}, {best}, done in {duration(elapsed)}"
+            self.artifact.show(share, text)
         if self.best and (better or now - self.said >= self.SECONDS or trial.number == self.expected):
             self.said = now
-            left = (now - self.start) / trial.number * (self.expected - trial.number)
             LOG.info(
                 "%s  trial %d of %d · best val_loss %.4f (trial %d, val_accuracy %.2f %%) · %s left",
                 self.name, trial.number, self.expected, self.best.val_loss, self.best.number,
-                100 * (self.best.val_accuracy or 0), duration(left),
+                100 * (self.best.val_accuracy or 0), left,
             )  # fmt: skip
 
 
@@ -133,6 +146,7 @@ def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tu
         store.remove(f"checkpoints/{key}")
     result: StudyResult
     result, cached = compute(study_task, settings, study.name, study, dataset, settings, key=key)
+    show_leaderboard(result, store)
     store.remove(f"checkpoints/{key}")
     if any(trial.failure and trial.epochs == 0 for trial in result.trials):
         store.remove(f"results/{key}")  # bad luck, not bad hyperparameters: the next run tries those trials again

@@ -89,6 +89,8 @@ def test_too_many_failures_end_a_study(
 ) -> None:
     with pytest.raises(StudyFailedError, match="example: 2 of 3 trials failed, the last by the loss was not finite"):
         run(study_of([0.1, 1e6, 2e6], monkeypatch), data, settings)
+    kept = list(Store(settings.store).results.glob("trial-*"))
+    assert len(kept) == 3, "a trial's result is stored when the trial ends, whatever becomes of its study"
 
 
 def test_a_model_that_fails_is_an_error(settings: Settings, data: DatasetReference) -> None:
