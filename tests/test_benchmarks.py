@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SLOW = ("time_to_accuracy", "worker_scaling", "default_run", "overhead")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["trials_per_hour", "final_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+)
+def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json", str(tmp_path / "figures.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    content = json.loads((tmp_path / "figures.json").read_text())
+    assert content["quick"]
+    assert all(figure["n"] == len(figure["values"]) > 0 for figure in content["figures"])
+    assert all(claim["value"] >= 0 for claim in content["claims"])
+    assert all(claim["target"] in done.stdout for claim in content["claims"])
