@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: int = Field(default=2, ge=1, description="Epochs at most of a trial of the grid.")
+    grid_epochs: int = Field(default=3, ge=1, description="Epochs at most of a trial of the grid.")
     grid_batch_size: int = Field(default=256, ge=1, description="Images per step of the grid's trainings.")
     hyperband_max_epochs: int = Field(default=9, ge=1, description="Epochs of Hyperband's longest trials.")
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
@@ -148,12 +148,12 @@ class Settings(BaseSettings):
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
     )
     trial_share: float = Field(
-        default=0.2, gt=0, le=1, description="Share of the training images that an epoch of a CNN trial sees."
+        default=0.4, gt=0, le=1, description="Share of the training images that an epoch of a CNN trial sees."
     )
     cnn_schedule: Literal["constant", "linear"] = Field(
         default="linear", description="Learning rate of the CNN baseline and of retrained CNNs: constant, or down to 0."
     )
-    cnn_epochs: int = Field(default=2, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
+    cnn_epochs: int = Field(default=4, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     residual_epochs: int = Field(
         default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."
