@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SLOW = ("time_to_accuracy", "worker_scaling", "default_run", "overhead")
+SLOW = ("trials_per_hour", "time_to_accuracy", "worker_scaling", "default_run", "overhead")
 
 
 @pytest.mark.parametrize(
     "name",
-    ["trials_per_hour", "final_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+    ["roofline", "final_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
 )
 def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json", str(tmp_path / "figures.json")]
