@@ -1,19 +1,17 @@
 """A Prefect flow with as many subflows and task runs as a fully cached pipeline, whose tasks do nothing.
 
-`python -m benchmarks.bare_pipeline` runs it as the pipeline runs, with `--plain` as Prefect runs a flow by itself.
+`python -m benchmarks.bare_pipeline` runs it as the pipeline runs.
 """
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 from flows.terminal import prepare, run
 from mnist_models.config import Settings
 
-PLAIN = "--plain" in sys.argv[1:]
-if __name__ == "__main__" and not PLAIN:
+if __name__ == "__main__":
     prepare()
 
 # ruff: noqa: E402
@@ -49,7 +47,4 @@ def pipeline(settings: Settings | None = None) -> None:
 
 
 if __name__ == "__main__":
-    if PLAIN:
-        pipeline()
-    else:
-        run(pipeline, Settings())
+    run(pipeline, Settings())

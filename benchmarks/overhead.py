@@ -12,7 +12,7 @@ TensorFlow before.
 
 **Fully cached second run.** `python flows/full_pipeline.py` as a process, from its start to its end, on a store that
 holds everything. Not ours is what a bare flow takes in the same way (`benchmarks.bare_pipeline`): the interpreter,
-Prefect's import, the start of its server, as many subflows and task runs. Beside it, that flow as Prefect runs it.
+Prefect's import, the start of its server, as many subflows and task runs.
 
 **--help.** As a process.
 """
@@ -170,10 +170,10 @@ class Processes:
         return [Figure(name, "s", self.walls), Figure(f"{name}: processor", "s", self.cpu)]
 
 
-def measure_processes(folder: Path, repetitions: int) -> tuple[Processes, Processes, Processes, Processes]:
-    """Returns what a fully cached run, a bare flow (our way, Prefect's way) and `--help` cost, taken by turns."""
+def measure_processes(folder: Path, repetitions: int) -> tuple[Processes, Processes, Processes]:
+    """Returns what a fully cached run, a bare flow and `--help` cost, taken by turns."""
     cached = Processes([*PIPELINE, *TINY, "--store", str(folder / "pipeline")])
-    measured = cached, Processes(BARE), Processes([*BARE, "--plain"]), Processes([*PIPELINE, "--help"])
+    measured = cached, Processes(BARE), Processes([*PIPELINE, "--help"])
     _run(cached.command, folder)
     for _ in range(repetitions):
         for command in measured:
@@ -201,7 +201,7 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="overhead-") as name:
         folder = Path(name)
         os.environ.pop("PREFECT_API_URL", None)
-        cached, bare, plain, help_ = measure_processes(folder, repetitions)
+        cached, bare, help_ = measure_processes(folder, repetitions)
         os.environ["PREFECT_HOME"] = str(folder / "prefect-studies")
         ordinary, free, free_on_two = measure_studies(folder, repetitions, options.quick)
     ours = [mine - theirs for mine, theirs in zip(cached.walls, bare.walls, strict=True)]
@@ -213,7 +213,6 @@ def main(options: argparse.Namespace) -> None:
         Figure("nearly free trials, 2 workers: orchestration", "ms a trial", free_on_two.per_trial()),
         *cached.figures("fully cached run"),
         *bare.figures("bare flow, run the same way"),
-        *plain.figures("bare flow, as Prefect runs it"),
         Figure("fully cached run: ours", "s", ours),
         *help_.figures("--help"),
     ]

@@ -23,7 +23,7 @@ CHUNK_STEPS = (
     100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
 )
 EVALUATION_BATCH = 500
-KEPT_PROGRAMS = 4
+KEPT_PROGRAMS = 16
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
 CALIBRATION_IMAGES = 10_000
 UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
