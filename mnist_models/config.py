@@ -40,7 +40,7 @@ QUICK: dict[str, Any] = {
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
 
-Measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 88 s from a cold start, 27 s fully cached; ensemble 99.20 % on
+Measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 95 s from a cold start, 6 s fully cached; ensemble 99.60 % on
 500 test images.
 """
 
@@ -63,14 +63,14 @@ FULL: dict[str, Any] = {
 }
 """The original's spaces and budgets: `python flows/full_pipeline.py --profile full`.
 
-Not run as a whole: by the time an epoch takes in the profile "standard", about ten hours on two cores.
+Not run as a whole: by the trials an hour that were measured, about five hours on two cores (docs/performance.md).
 """
 
 STANDARD: dict[str, Any] = {}
 """Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`.
 
-`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 19 min 39 s from a cold
-start, 22 s fully cached; ensemble of two seeds 99.70 % on the test set (99.57 to 99.79 %), members 99.73 and 99.60 %.
+`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 9 min 4 s from a cold start;
+ensemble of two seeds 99.74 % on the test set (99.62 to 99.82 %), members 99.73 and 99.70 %.
 """
 
 PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
