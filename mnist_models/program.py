@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 CHUNK_STEPS = (
     100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
 )
-EVALUATION_BATCH = 500
+VALIDATION_BATCH = 250  # in float32: with more, validation would be what needs the most memory
+RECALIBRATION_BATCH = 500
 KEPT_PROGRAMS = 16
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
 CALIBRATION_IMAGES = 10_000
@@ -210,7 +211,7 @@ class Program:
         """
         self._set_reference()
         evaluate = self._evaluate[all_views]
-        chunk = EVALUATION_BATCH * 20
+        chunk = VALIDATION_BATCH * 40
         totals = sum(
             evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
             for first in range(0, len(images), chunk)
@@ -262,10 +263,10 @@ class Program:
         return losses
 
     def _evaluate_chunk(self, network: keras.Model, pixels: Any, labels: Any) -> Any:
-        batches = (tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH
+        batches = (tf.shape(labels)[0] + VALIDATION_BATCH - 1) // VALIDATION_BATCH
 
         def evaluate(batch: Any, totals: Any) -> tuple[Any, Any]:
-            rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+            rows = slice(batch * VALIDATION_BATCH, (batch + 1) * VALIDATION_BATCH)
             logits = network(_scale(pixels[rows]), training=False)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
             return batch + 1, totals + _totals(losses, logits, labels[rows])
@@ -291,7 +292,7 @@ def _one_view(model: keras.Model) -> keras.Model:
 
 
 def _batches(count: int) -> list[slice]:
-    return [slice(first, first + EVALUATION_BATCH) for first in range(0, count, EVALUATION_BATCH)]
+    return [slice(first, first + RECALIBRATION_BATCH) for first in range(0, count, RECALIBRATION_BATCH)]
 
 
 def _scale(pixels: Any) -> Any:
