@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.comparison import Figure
 
 ROOT = Path(__file__).parent.parent
 SPACES = {"fully connected, 5 epochs": ("fully_connected_hyperband", 5), "CNN, 1 epoch": ("cnn_bayesian", 1)}
@@ -33,6 +36,14 @@ class Side:
         figures = json.loads(done.stdout.splitlines()[-1])
         self.rates.append(3600 * trials / figures["seconds"])
         self.gigabytes.append(figures["peak_bytes"] / 1e9)
+
+
+def take_turns(kind: str, sides: tuple[Side, ...], options: argparse.Namespace) -> list[Figure]:
+    """Runs a study on each side in turn, as often as the options say; returns each side's trials an hour."""
+    for seed in range(1, 2 if options.quick else options.repetitions + 1):
+        for side in sides:
+            side.measure(kind, 2 if options.quick else options.trials, seed, options.quick)
+    return [Figure(f"{kind}: {side.name}", "trials/h", side.rates) for side in sides]
 
 
 def _environment() -> dict[str, str]:

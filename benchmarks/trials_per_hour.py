@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_least, report
-from benchmarks.studies import SPACES, Side
+from benchmarks.studies import SPACES, Side, take_turns
 
 CNN_TRIALS = 200 + 100
 TIMES_AS_FAST = 4.0
@@ -47,10 +47,7 @@ def main(options: argparse.Namespace) -> None:
     claims: list[Ratio] = []
     for kind in SPACES:
         ours, peer = Side("ours", ()), Side("Tuner.search", ("--peer",))
-        for seed in range(1, 2 if options.quick else options.repetitions + 1):
-            for side in (ours, peer):
-                side.measure(kind, 2 if options.quick else options.trials, seed, options.quick)
-        figures += [Figure(f"{kind}: {side.name}", "trials/h", side.rates) for side in (ours, peer)]
+        figures += take_turns(kind, (ours, peer), options)
         claims.append(at_least(f"{kind}: ours / Tuner.search", figures[-2].median, figures[-1].median, TARGETS[kind]))
     for epochs in (1, 5):
         our_hours, peer_hours = (

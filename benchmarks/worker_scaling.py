@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
-from benchmarks.studies import SPACES, Side
+from benchmarks.studies import SPACES, Side, take_turns
 
 SCALING = 1.85
 GIGABYTES = 1.0
@@ -23,10 +23,7 @@ def main(options: argparse.Namespace) -> None:
     claims: list[Ratio] = []
     for kind in SPACES:
         one, two = Side("1 worker", ("--workers=1",)), Side("2 workers", ("--workers=2",))
-        for seed in range(1, 2 if options.quick else options.repetitions + 1):
-            for side in (one, two):
-                side.measure(kind, 2 if options.quick else options.trials, seed, options.quick)
-        figures += [Figure(f"{kind}: {side.name}", "trials/h", side.rates) for side in (one, two)]
+        figures += take_turns(kind, (one, two), options)
         claims.append(at_least(f"{kind}: 2 workers / 1 worker", figures[-1].median, figures[-2].median, SCALING))
         figures.append(Figure(f"{kind}: largest worker", "GB", [*one.gigabytes, *two.gigabytes]))
         claims.append(at_most(f"{kind}: peak memory of a worker, GB", max(figures[-1].values), GIGABYTES))
