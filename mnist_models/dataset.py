@@ -297,7 +297,7 @@ def _read_array(store: Store, reference: FileReference) -> np.ndarray:
     if known not in _verified:
         path = store.verify(reference)
         try:
-            _verified[known] = np.load(path, mmap_mode="r", allow_pickle=False)
+            _verified[known] = np.load(path, mmap_mode="c", allow_pickle=False)  # TensorFlow shares no read-only memory
         except ValueError as error:
             raise DamagedFileError(path, str(error)) from error
     return _verified[known]

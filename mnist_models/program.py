@@ -12,9 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_models import augmentation, calibration, networks, optimizers
-from mnist_models.dataset import MAXIMUM_PIXEL, DatasetReference, Images
-from mnist_models.layers import TunableDropout
-from mnist_models.records import digest
+from mnist_models.dataset import MAXIMUM_PIXEL, Images
+from mnist_models.tunable import Tunable
 
 if TYPE_CHECKING:
     from mnist_models.training import TrainingSpec
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 CHUNK_STEPS = (
     100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
 )
+ALIGNMENT = 64  # bytes
 VALIDATION_BATCH = 250  # in float32: with more, validation would be what needs the most memory
 RECALIBRATION_BATCH = 500
-KEPT_PROGRAMS = 16
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
 CALIBRATION_IMAGES = 10_000
 UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
@@ -33,9 +32,8 @@ UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
 class Program:
     """A built network with its optimiser, ready to train.
 
-    Building and tracing costs as much as an epoch of a small network, so a worker keeps its last programs and uses them
-    for every training of the same shape: one that differs only in learning rate, dropout rate, L2 strength, ranges of
-    augmentation, epochs or seed. What such a training computes is the same to the bit as in a new program.
+    It can begin again with every specification of the same shape, see `mnist_models.kept_programs`; such a training
+    computes the same to the bit as in a new program.
 
     With the precision "bfloat16", training steps compute convolutions and products in bfloat16, as fast again where the
     CPU has instructions for it; weights, statistics, optimiser and loss are float32. What is evaluated and kept is the
@@ -54,42 +52,30 @@ class Program:
         self.hardness: np.ndarray | None = (
             None  # float32 [images]: smoothed loss of each, where shares are chosen by it
         )
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)  # collecting garbage would take as long as building
         self.reference = self._build("float32")
         self.model = self.reference if spec.precision == "float32" else self._build("mixed_bfloat16")
         self.one_view = _one_view(self.model)
         self.optimizer = optimizers.build(spec.optimizer)
         self.optimizer.build(self.model.trainable_variables)
-        self.knobs = _attach_knobs(self.model)
+        self.tunable = Tunable(self.model)
         pixels = tf.TensorSpec([None, *image_shape], tf.uint8)
         labels = tf.TensorSpec([None], tf.int32)
+        order = tf.TensorSpec([None], tf.int32)
         transforms = tf.TensorSpec([None, 8], tf.float32)
         rates = tf.TensorSpec([None], tf.float32)
-        self._train = _graph(self._train_chunk, pixels, labels, transforms, rates)
+        bits = tf.TensorSpec([None, self.tunable.units], tf.uint16)
+        self._train = _graph(self._train_chunk, pixels, labels, order, transforms, bits, rates)
         self._evaluate = {
             all_views: _graph(functools.partial(self._evaluate_chunk, network), pixels, labels)
             for all_views, network in ((True, _logits(self.reference)), (False, _one_view(self.reference)))
         }
         self._observe = _graph(lambda seen: self.one_view(_scale(seen), training=True), pixels)
         self._initial = [variable.numpy() for variable in self._variables()]
-        self._begin(spec)
+        self.begin(spec)
 
-    @classmethod
-    def for_spec(cls, spec: TrainingSpec, dataset: DatasetReference) -> Program:
-        """Returns a program at the beginning of a training: a kept one of the same shape, or a new one."""
-        shape = _shape(spec, dataset)
-        program = _programs.pop(shape, None)
-        if program is None:
-            program = cls(spec, dataset.image_shape, dataset.classes)
-        else:
-            program._begin(spec)
-        _programs[shape] = program
-        while len(_programs) > KEPT_PROGRAMS:
-            del _programs[next(iter(_programs))]
-        return program
-
-    def _begin(self, spec: TrainingSpec) -> None:
-        """Sets all variables to the initial values that the seed determines."""
+    def begin(self, spec: TrainingSpec) -> None:
+        """Sets all variables to the initial values that the seed of a specification of this shape determines."""
         self.spec = spec
         self.hardness = None
         for variable, value in zip(self._variables(), self._initial, strict=True):
@@ -102,8 +88,7 @@ class Program:
                 layer.kernel.assign(redrawn(layer.kernel.shape))
             if hasattr(layer, "seed_generator"):
                 layer.seed_generator.state.assign([seed, 0])
-        for name, knob in self.knobs.items():
-            knob.assign(spec.hyperparameters[name])
+        self.tunable.set(spec.hyperparameters)
 
     def _build(self, policy: str) -> keras.Model:
         keras.config.set_dtype_policy(policy)
@@ -144,16 +129,18 @@ class Program:
         """
         spec = self.spec
         generator = np.random.default_rng([spec.seed, epoch])
-        order = self._choose(len(images), epoch, generator)
+        order = self._choose(len(images), epoch, generator).astype(np.int32)
         steps = [self._steps(len(images), number) for number in range(spec.epochs)]
         rates = optimizers.learning_rates(spec.optimizer, sum(steps[:epoch]), steps[epoch], sum(steps))
         transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
+        pixels, labels = _tensor(images.x), _tensor(images.y)
         totals = np.zeros(2)
         for first in range(0, steps[epoch], CHUNK_STEPS):
             rows = slice(first * spec.batch_size, (first + CHUNK_STEPS) * spec.batch_size)
             chosen = order[rows]
+            bits = _random_bits(generator, len(chosen), self.tunable.units)
             chunk, losses = self._train(
-                images.x[chosen], images.y[chosen], transforms[rows], rates[first : first + CHUNK_STEPS]
+                pixels, labels, chosen, transforms[rows], bits, rates[first : first + CHUNK_STEPS]
             )
             totals += chunk.numpy()
             if self.hardness is not None:
@@ -210,12 +197,7 @@ class Program:
             all_views: As the finished model sees them; else by the one view that it was trained on, which is cheaper.
         """
         self._set_reference()
-        evaluate = self._evaluate[all_views]
-        chunk = VALIDATION_BATCH * 40
-        totals = sum(
-            evaluate(images.x[first : first + chunk], images.y[first : first + chunk]).numpy()
-            for first in range(0, len(images), chunk)
-        )
+        totals = self._evaluate[all_views](_tensor(images.x), _tensor(images.y)).numpy()
         loss, accuracy = totals / len(images)
         return float(loss), float(accuracy)
 
@@ -228,12 +210,17 @@ class Program:
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.optimizer.variables]
 
-    def _train_chunk(self, pixels: Any, labels: Any, transforms: Any, rates: Any) -> tuple[Any, Any]:
+    def _train_chunk(
+        self, pixels: Any, labels: Any, order: Any, transforms: Any, bits: Any, rates: Any
+    ) -> tuple[Any, Any]:
         batch, steps = self.spec.batch_size, tf.shape(rates)[0]
 
         def train(step: Any, totals: Any, every_loss: Any) -> tuple[Any, Any, Any]:
             rows = slice(step * batch, (step + 1) * batch)
-            some, losses = self._step(pixels[rows], labels[rows], transforms[rows], rates[step])
+            images = augmentation.transform(
+                self.spec.augmentation, _scale(tf.gather(pixels, order[rows])), transforms[rows]
+            )
+            some, losses = self._step(images, tf.gather(labels, order[rows]), bits[rows], rates[step])
             return step + 1, totals + some, every_loss.write(step, losses)
 
         every_loss = tf.TensorArray(tf.float32, steps, infer_shape=False, element_shape=[None])
@@ -241,17 +228,17 @@ class Program:
         _, totals, every_loss = tf.while_loop(lambda step, *_: step < steps, train, start, parallel_iterations=1)
         return totals, every_loss.concat()
 
-    def _step(self, pixels: Any, labels: Any, transforms: Any, rate: Any) -> tuple[Any, Any]:
-        images = augmentation.transform(self.spec.augmentation, _scale(pixels), transforms)
+    def _step(self, images: Any, labels: Any, bits: Any, rate: Any) -> tuple[Any, Any]:
+        self.tunable.hand_out(bits)
         with tf.GradientTape() as tape:
             logits = self.one_view(images, training=True)
             losses = self._losses(labels, logits)
             objective = tf.reduce_mean(losses)
-            if self.model.losses:
-                objective += tf.add_n(self.model.losses)
-        gradients = tape.gradient(objective, self.model.trainable_variables)
+        self.tunable.hand_out(None)
+        variables = self.model.trainable_variables
+        gradients = self.tunable.add_penalty(tape.gradient(objective, variables), variables)
         self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply(gradients, self.model.trainable_variables)
+        self.optimizer.apply(gradients, variables)
         return _totals(losses, logits, labels), losses
 
     def _losses(self, labels: Any, logits: Any) -> Any:
@@ -273,6 +260,19 @@ class Program:
 
         start = (0, tf.zeros(2, tf.float64))
         return tf.while_loop(lambda batch, _: batch < batches, evaluate, start, parallel_iterations=1)[1]
+
+
+def _tensor(array: np.ndarray) -> Any:
+    """A tensor over an array's own memory, where that is aligned as TensorFlow's kernels expect it; else a copy."""
+    if array.ctypes.data % ALIGNMENT or not array.flags.c_contiguous or not array.flags.writeable:
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _random_bits(generator: np.random.Generator, count: int, units: int) -> np.ndarray:
+    """Sixteen random bits for each unit and image, uint16 [count, units]; 64 at a time, which is five times as fast."""
+    words = generator.integers(2**64 - 1, size=math.ceil(count * units / 4), dtype=np.uint64, endpoint=True)
+    return words.view(np.uint16)[: count * units].reshape(count, units)
 
 
 def _graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
@@ -308,43 +308,3 @@ def _totals(losses: Any, logits: Any, labels: Any) -> Any:
     """Sum of the losses and number of correct answers, float64 [2]."""
     correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
     return tf.stack([tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(correct, tf.float64))])
-
-
-def _attach_knobs(model: keras.Model) -> dict[str, Any]:
-    """Makes variables of the hyperparameters that do not change the shape of a graph."""
-    dropout = [layer for layer in model.layers if isinstance(layer, TunableDropout)]
-    regularizers = [r for layer in model.layers if (r := getattr(layer, "kernel_regularizer", None)) is not None]
-    knobs = {}
-    if dropout:
-        knobs["dropout_rate"] = tf.Variable(dropout[0].rate, dtype=tf.float32, trainable=False)
-        for layer in dropout:
-            object.__setattr__(layer, "knob", knobs["dropout_rate"])  # not a weight of the layer
-    if regularizers:
-        knobs["l2_strength"] = tf.Variable(regularizers[0].l2, dtype=tf.float32, trainable=False)
-        for regularizer in regularizers:
-            regularizer.l2 = knobs["l2_strength"]
-    return knobs
-
-
-def _shape(spec: TrainingSpec, dataset: DatasetReference) -> str:
-    """Names what a graph depends on."""
-    hyperparameters: dict[str, Any] = dict(spec.hyperparameters)
-    for name in ("dropout_rate", "l2_strength"):
-        if name in hyperparameters:
-            hyperparameters[name] = bool(hyperparameters[name])
-    return digest(
-        [
-            spec.network,
-            hyperparameters,
-            spec.optimizer.model_dump(exclude={"learning_rate", "schedule"}),
-            None if spec.augmentation is None else augmentation.is_sharp(spec.augmentation),
-            spec.label_smoothing,
-            spec.batch_size,
-            spec.precision,
-            dataset.image_shape,
-            dataset.classes,
-        ]
-    )
-
-
-_programs: dict[str, Program] = {}  # by shape, the latest used last

@@ -172,13 +172,13 @@ class _Run:
     def __init__(
         self, spec: TrainingSpec, dataset: DatasetReference, store: Store, checkpoint: Path | None, keep_best: bool
     ) -> None:
-        from mnist_models.program import Program
+        from mnist_models.kept_programs import program_for
 
         self.spec = spec
         self.checkpoint = checkpoint
         self.train = read_split(store, dataset, spec.split)
         self.validation = read_split(store, dataset, "validation") if spec.split == "train" else None
-        self.program = Program.for_spec(spec, dataset)
+        self.program = program_for(spec, dataset)
         self.keep_best = keep_best and spec.keep == "best" and self.validation is not None
         self.lineage = digest([spec.lineage(), dataset.fingerprint, self.keep_best])
         self.epoch = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import heapq
 import itertools
 import multiprocessing
@@ -191,6 +192,7 @@ def _prepare_worker() -> None:
         tf.get_logger().setLevel("ERROR")  # a kept program per shape looks like retracing to it
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+    gc.freeze()  # what TensorFlow brings lives as long as the worker: no collection need look at it
 
 
 def _end_with_parent() -> None:

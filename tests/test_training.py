@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_models import program, training
+from mnist_models import kept_programs, program, training
 from mnist_models.augmentation import Augmentation, draw_transforms, transform
 from mnist_models.calibration import fit_temperature
 from mnist_models.dataset import DatasetReference, read_split, scale
@@ -95,7 +95,7 @@ def test_a_resumed_training_ends_as_if_it_had_never_stopped(
     if epoch >= whole.epochs:
         pytest.skip("stopped early before this epoch")
     fit_until(epoch, monkeypatch, spec, dataset, store.root, **options)
-    program._programs.clear()  # as in a new process
+    kept_programs._programs.clear()  # as in a new process
     trained = count_epochs(monkeypatch)
     resumed = fit(spec, dataset, store.root, **options)
     assert outcome(store, resumed) == expected
@@ -117,7 +117,7 @@ def count_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize("name", SPECS)
 def test_a_kept_program_computes_the_same(name: str, store: Store, dataset: DatasetReference) -> None:
     spec = SPECS[name]
-    program._programs.clear()
+    kept_programs._programs.clear()
     cold = fit(spec, dataset, store.root, key="trial-cold")
     other = spec.model_copy(
         update={
@@ -127,7 +127,7 @@ def test_a_kept_program_computes_the_same(name: str, store: Store, dataset: Data
         }
     )
     fit(other, dataset, store.root, key="trial-other")
-    assert len(program._programs) == 1
+    assert len(kept_programs._programs) == 1
     assert fit(spec, dataset, store.root, key="trial-cold").history == cold.history
 
 
@@ -235,7 +235,7 @@ def test_seeds_differ(store: Store, dataset: DatasetReference) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_a_seed_determines_the_first_weights(name: str, dataset: DatasetReference) -> None:
     specs = [SPECS[name].model_copy(update={"seed": seed}) for seed in (1, 2, 1)]
-    one, two, again = (program.Program.for_spec(spec, dataset).weights()["000"] for spec in specs)
+    one, two, again = (kept_programs.program_for(spec, dataset).weights()["000"] for spec in specs)
     assert not np.array_equal(one, two)
     assert np.array_equal(one, again)
 
