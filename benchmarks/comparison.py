@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+REACHED = {True: "yes", False: "no", None: ""}
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
 
 
@@ -58,14 +59,14 @@ class Ratio:
     Attributes:
         name: What the ratio says.
         value: Of the two medians.
-        target: What is asked for, as text: "≥ 10".
-        reached: Whether it is.
+        target: What is asked for, as text: "≥ 10"; "" where nothing is.
+        reached: Whether it is; None where nothing is asked for.
     """
 
     name: str
     value: float
-    target: str
-    reached: bool
+    target: str = ""
+    reached: bool | None = None
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -109,7 +110,7 @@ def report(title: str, figures: Sequence[Figure], ratios: Sequence[Ratio], optio
     for column in ("claim", "value", "target", "reached"):
         claims.add_column(column, justify="left" if column == "claim" else "right")
     for ratio in ratios:
-        claims.add_row(ratio.name, _short(ratio.value), ratio.target, "yes" if ratio.reached else "no")
+        claims.add_row(ratio.name, _short(ratio.value), ratio.target, REACHED[ratio.reached])
     console.print(claims)
     console.print(", ".join(f"{name} {value}" for name, value in environment().items()))
     if options.json:

@@ -4,8 +4,9 @@
     python -m benchmarks.one_study fully_connected_hyperband --trials 12 --epochs 5 --peer
 
 The peer is KerasTuner's own `Tuner.search` with a plain Keras model on all cores. Both sides ask the same oracle with
-the same seed, so they train the same hyperparameters. The time runs from the first proposal to the last result, with
-TensorFlow imported and workers started before: what a search of hours costs.
+the same seed, so they train the same hyperparameters; each trains batches of its own size unless told one. The time
+runs from the first proposal to the last result, with TensorFlow imported and workers started before: what a search of
+hours costs.
 """
 
 from __future__ import annotations
@@ -19,19 +20,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-BATCH_SIZES = {"fully_connected_hyperband": 64, "cnn_bayesian": 256}
+SPACES = ("fully_connected_hyperband", "cnn_bayesian")
+ORIGINAL_BATCH_SIZES = dict(zip(SPACES, (64, 256), strict=True))
 IMAGE_SIZE = (28, 28, 1)
 
 
 def main() -> None:
     """Runs it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space", choices=BATCH_SIZES, help="the search space")
+    parser.add_argument("space", choices=SPACES, help="the search space")
     parser.add_argument("--trials", type=int, default=6, help="random trials (default: 6)")
     parser.add_argument("--epochs", type=int, default=1, help="of each trial (default: 1)")
     parser.add_argument("--images", type=int, help="train and validate on so many; 60,000 if not given")
     parser.add_argument("--seed", type=int, default=1, help="of proposals and trainings (default: 1)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of the pipeline (default: all cores)")
+    parser.add_argument("--batch-size", type=int, help="images per step; the pipeline's or the original's if not given")
     parser.add_argument("--peer", action="store_true", help="run KerasTuner's search instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
@@ -48,6 +51,7 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     prepare()
     from prefect import flow
 
+    from flows.cnn import BATCH_SIZE
     from flows.preprocessing import preprocessing
     from mnist_models.config import Settings
     from mnist_models.study import OracleSpec, Study
@@ -60,15 +64,16 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         kind="bayesian", seed=options.seed, window=4, max_trials=options.trials, initial_points=options.trials
     )
 
+    fully_connected = options.space == "fully_connected_hyperband"
     settings = Settings(store=folder / "store", images=options.images, workers=options.workers)
 
     @flow(name="one_study")
     def study() -> None:
         dataset = preprocessing(settings)
         template = TrainingSpec(
-            network="cnn" if options.space == "cnn_bayesian" else "fully_connected",
+            network="fully_connected" if fully_connected else "cnn",
             hyperparameters={},
-            batch_size=BATCH_SIZES[options.space],
+            batch_size=options.batch_size or (settings.fully_connected_batch_size if fully_connected else BATCH_SIZE),
             epochs=options.epochs,
             precision=settings.precision,
             seed=options.seed,
@@ -113,7 +118,7 @@ def search_as_peer(options: argparse.Namespace, folder: str) -> dict[str, float]
         x[held_out:],
         y[held_out:],
         epochs=options.epochs,
-        batch_size=BATCH_SIZES[options.space],
+        batch_size=options.batch_size or ORIGINAL_BATCH_SIZES[options.space],
         validation_data=(x[:held_out], y[:held_out]),
         verbose=0,
     )

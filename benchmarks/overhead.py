@@ -142,7 +142,7 @@ def _ordinary_study(seed: int) -> Study:
     template = TrainingSpec(
         network="fully_connected",
         hyperparameters={},
-        batch_size=settings.grid_batch_size,
+        batch_size=settings.fully_connected_batch_size,
         epochs=settings.grid_epochs,
         seed=seed,
     )

@@ -2,9 +2,11 @@
 
     python -m benchmarks.trials_per_hour [--quick] [--json FILE]
 
-Fully connected: Hyperband's space, 5 epochs, batches of 64. CNN: the Bayesian search's space, 1 epoch, batches of 256.
-Both sides train the same random proposals on 50,000 images and validate on 10,000 after each epoch; see
-`benchmarks.one_study` for what is timed. The sides take turns, each time in a new process and with another seed.
+Fully connected: Hyperband's space, 5 epochs; the pipeline trains batches of 256, the original batches of 64, and each
+side is measured with the other's, too (`benchmarks.fidelity` says what the larger ones do to the scores). CNN: the
+Bayesian search's space, 1 epoch, batches of 256. Both sides train the same random proposals on 50,000 images and
+validate on 10,000 after each epoch; see `benchmarks.one_study` for what is timed. The sides take turns, each time in a
+new process and with another seed.
 
 From the medians follows, by extrapolation, what the original's searches take on each side: Hyperband's 254 trials with
 `max_epochs` 150 and `factor` 3, by their epochs; 200 trials of the architecture and 100 of the augmentation, of one
@@ -15,12 +17,11 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.comparison import Figure, Ratio, arguments, at_least, report
-from benchmarks.studies import SPACES, Side, take_turns
+from benchmarks.comparison import Figure, Ratio, at_least, report
+from benchmarks.studies import CNN, FULLY_CONNECTED, Side, study_arguments, take_turns
 
 CNN_TRIALS = 200 + 100
 TIMES_AS_FAST = 4.0
-TARGETS = {"fully connected, 5 epochs": 10.0, "CNN, 1 epoch": 2.5}
 
 
 def search_hours(cnn_epochs: int, fully_connected: float, cnn: float) -> float:
@@ -43,27 +44,31 @@ def hyperband_epochs(max_epochs: int = 150, factor: int = 3) -> int:
 
 def main(options: argparse.Namespace) -> None:
     """Measures both sides of both spaces."""
-    figures: list[Figure] = []
-    claims: list[Ratio] = []
-    for kind in SPACES:
-        ours, peer = Side("ours", ()), Side("Tuner.search", ("--peer",))
-        figures += take_turns(kind, (ours, peer), options)
-        claims.append(at_least(f"{kind}: ours / Tuner.search", figures[-2].median, figures[-1].median, TARGETS[kind]))
+    small, large = "--batch-size=64", "--batch-size=256"
+    dense = (
+        Side("ours", ()),
+        Side("ours, batches of 64", (small,)),
+        Side("Tuner.search", ("--peer",)),
+        Side("Tuner.search, batches of 256", ("--peer", large)),
+    )
+    convolutional = Side("ours", ()), Side("Tuner.search", ("--peer",))
+    figures = take_turns(FULLY_CONNECTED, dense, options) + take_turns(CNN, convolutional, options)
+    ours, ours_small, peer, peer_large, our_cnn, peer_cnn = (figure.median for figure in figures)
+    claims = [
+        at_least(f"{FULLY_CONNECTED}: ours / Tuner.search", ours, peer, 10.0),
+        Ratio(f"{FULLY_CONNECTED}: the same, both with batches of 64", ours_small / peer),
+        Ratio(f"{FULLY_CONNECTED}: the same, both with batches of 256", ours / peer_large),
+        at_least(f"{CNN}: ours / Tuner.search", our_cnn, peer_cnn, 2.5),
+    ]
     for epochs in (1, 5):
-        our_hours, peer_hours = (
-            search_hours(epochs, *(figures[number].median for number in side)) for side in ((0, 2), (1, 3))
+        hours = {"ours": search_hours(epochs, ours, our_cnn), "Tuner.search": search_hours(epochs, peer, peer_cnn)}
+        name = f"the original's searches, {epochs} {'epoch' if epochs == 1 else 'epochs'} a CNN trial"
+        figures += [Figure(f"{name}: {side}", "h", [value]) for side, value in hours.items()]
+        claims.append(
+            at_least(f"{name}: Tuner.search / ours, extrapolated", hours["Tuner.search"], hours["ours"], TIMES_AS_FAST)
         )
-        name = f"the original's searches, CNN trials of {epochs} epochs"
-        figures += [
-            Figure(f"{name}: {side}", "h", [hours])
-            for side, hours in (("ours", our_hours), ("Tuner.search", peer_hours))
-        ]
-        claims.append(at_least(f"{name}: Tuner.search / ours, extrapolated", peer_hours, our_hours, TIMES_AS_FAST))
     report("Trials an hour", figures, claims, options)
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
-    parser.add_argument("--trials", type=int, default=12, help="of each study (default: 12)")
-    parser.add_argument("--repetitions", type=int, default=3, help="studies of each side (default: 3)")
-    main(parser.parse_args())
+    main(study_arguments(__doc__).parse_args())

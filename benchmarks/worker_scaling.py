@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
-from benchmarks.studies import SPACES, Side, take_turns
+from benchmarks.comparison import Figure, Ratio, at_least, at_most, report
+from benchmarks.studies import STUDIES, Side, study_arguments, take_turns
 
 SCALING = 1.85
 GIGABYTES = 1.0
@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> None:
     """Measures both numbers of workers on both spaces."""
     figures: list[Figure] = []
     claims: list[Ratio] = []
-    for kind in SPACES:
+    for kind in STUDIES:
         one, two = Side("1 worker", ("--workers=1",)), Side("2 workers", ("--workers=2",))
         figures += take_turns(kind, (one, two), options)
         claims.append(at_least(f"{kind}: 2 workers / 1 worker", figures[-1].median, figures[-2].median, SCALING))
@@ -31,7 +31,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
-    parser.add_argument("--trials", type=int, default=12, help="of each study (default: 12)")
-    parser.add_argument("--repetitions", type=int, default=3, help="studies with each number (default: 3)")
-    main(parser.parse_args())
+    main(study_arguments(__doc__).parse_args())

@@ -42,7 +42,7 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
         template=TrainingSpec(
             network="fully_connected",
             hyperparameters={},
-            batch_size=settings.grid_batch_size,
+            batch_size=settings.fully_connected_batch_size,
             epochs=settings.grid_epochs,
             patience=2,
             precision=settings.precision,
@@ -70,7 +70,7 @@ def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | No
             network="fully_connected",
             hyperparameters={},
             optimizer=Optimizer(name="adam"),
-            batch_size=64,
+            batch_size=settings.fully_connected_batch_size,
             epochs=settings.hyperband_max_epochs,
             precision=settings.precision,
             seed=settings.seed,

@@ -131,7 +131,9 @@ class Settings(BaseSettings):
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
     grid_epochs: int = Field(default=3, ge=1, description="Epochs at most of a trial of the grid.")
-    grid_batch_size: int = Field(default=256, ge=1, description="Images per step of the grid's trainings.")
+    fully_connected_batch_size: int = Field(
+        default=256, ge=1, description="Images per step of the trainings of the grid and of Hyperband."
+    )
     hyperband_max_epochs: int = Field(default=9, ge=1, description="Epochs of Hyperband's longest trials.")
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
     bayesian_trials: int = Field(default=10, ge=1, description="Trials of the Bayesian search over architectures.")
