@@ -35,6 +35,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of proposals and trainings (default: 1)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of the pipeline (default: all cores)")
     parser.add_argument("--batch-size", type=int, help="images per step; the pipeline's or the original's if not given")
+    parser.add_argument(
+        "--share", type=float, help="of the images that an epoch of the pipeline's trials sees; all if not given"
+    )
     parser.add_argument("--peer", action="store_true", help="run KerasTuner's search instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
@@ -75,6 +78,7 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
             hyperparameters={},
             batch_size=options.batch_size or (settings.fully_connected_batch_size if fully_connected else BATCH_SIZE),
             epochs=options.epochs,
+            shares=options.share and (options.share,) * options.epochs,
             precision=settings.precision,
             seed=options.seed,
         )

@@ -54,7 +54,6 @@ FULL: dict[str, Any] = {
     "augmentation_epochs": 5,
     "learning_rate_epochs": 100,
     "retraining_epochs": 100,
-    "trial_share": 1.0,
     "cnn_epochs": 100,
     "cnn_schedule": "constant",
     "patience": 10,
@@ -63,7 +62,7 @@ FULL: dict[str, Any] = {
 }
 """The original's spaces and budgets: `python flows/full_pipeline.py --profile full`.
 
-Not run as a whole: by the trials an hour that were measured, about five hours on two cores (docs/performance.md).
+Not run as a whole: by the trials an hour that were measured, about three hours on two cores (docs/performance.md).
 """
 
 STANDARD: dict[str, Any] = {}
