@@ -18,10 +18,8 @@ from mnist_models.tunable import Tunable
 if TYPE_CHECKING:
     from mnist_models.training import TrainingSpec
 
-CHUNK_STEPS = (
-    100  # steps at a call: long enough to hide Python, short enough to keep the images in cache and memory low
-)
-ALIGNMENT = 64  # bytes
+CHUNK_IMAGES = 6_400  # at a call of the graph: enough to hide Python, and few enough that their random bits are small
+ALIGNMENT = 64  # bytes that memory must be a multiple of, for TensorFlow to share it
 VALIDATION_BATCH = 250  # in float32: with more, validation would be what needs the most memory
 RECALIBRATION_BATCH = 500
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
@@ -71,7 +69,7 @@ class Program:
             for all_views, network in ((True, _logits(self.reference)), (False, _one_view(self.reference)))
         }
         self._observe = _graph(lambda seen: self.one_view(_scale(seen), training=True), pixels)
-        self._initial = [variable.numpy() for variable in self._variables()]
+        self._initial = [_compressed(variable.numpy()) for variable in self._variables()]
         self.begin(spec)
 
     def begin(self, spec: TrainingSpec) -> None:
@@ -79,7 +77,7 @@ class Program:
         self.spec = spec
         self.hardness = None
         for variable, value in zip(self._variables(), self._initial, strict=True):
-            variable.assign(value)
+            variable.assign(np.broadcast_to(value, variable.shape))
         for number, layer in enumerate(self.model._flatten_layers(include_self=False)):
             seed = int(np.random.default_rng([spec.seed, number]).integers(2**31))
             if hasattr(layer, "kernel"):
@@ -135,12 +133,13 @@ class Program:
         transforms = augmentation.draw_transforms(spec.augmentation, len(order), self.image_shape, generator)
         pixels, labels = _tensor(images.x), _tensor(images.y)
         totals = np.zeros(2)
-        for first in range(0, steps[epoch], CHUNK_STEPS):
-            rows = slice(first * spec.batch_size, (first + CHUNK_STEPS) * spec.batch_size)
+        chunk_steps = max(CHUNK_IMAGES // spec.batch_size, 1)
+        for first in range(0, steps[epoch], chunk_steps):
+            rows = slice(first * spec.batch_size, (first + chunk_steps) * spec.batch_size)
             chosen = order[rows]
             bits = _random_bits(generator, len(chosen), self.tunable.units)
             chunk, losses = self._train(
-                pixels, labels, chosen, transforms[rows], bits, rates[first : first + CHUNK_STEPS]
+                pixels, labels, chosen, transforms[rows], bits, rates[first : first + chunk_steps]
             )
             totals += chunk.numpy()
             if self.hardness is not None:
@@ -260,6 +259,12 @@ class Program:
 
         start = (0, tf.zeros(2, tf.float64))
         return tf.while_loop(lambda batch, _: batch < batches, evaluate, start, parallel_iterations=1)[1]
+
+
+def _compressed(array: np.ndarray) -> np.ndarray:
+    """One value in the place of many equal ones, as the moments of an optimiser are at the beginning."""
+    first = array.reshape(-1)[:1]
+    return first.reshape(()) if (array == first).all() else array
 
 
 def _tensor(array: np.ndarray) -> Any:
