@@ -21,6 +21,7 @@ from mnist_models.drawing import render
 from mnist_models.evaluation import FinalResult, MemberScore, Mistake, Score, class_scores, wilson_interval
 from mnist_models.metrics import decimal, duration, percent, title, trials_csv
 from mnist_models.report import best_trials, write_report
+from mnist_models.run import Run
 from mnist_models.study import StageResult, Trial
 from mnist_models.training import TrainingResult, TrainingSpec
 
@@ -116,19 +117,18 @@ MATRIX = [[10, 1, 0], [0, 11, 0], [2, 0, 9]]  # one 0 taken for a 1, two 2s for 
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    inputs: dict[str, Any] = {
-        "run_name": "calm-otter",
+    fields: dict[str, Any] = {
+        "name": "calm-otter",
         "settings": Settings(profile="quick", seed=7),
         "dataset": dataset(),
         "stages": STAGES,
         "final": final(MATRIX),
-        "final_models": [model({"loss": (0.3,), "accuracy": (0.9,)}, 1, seed=seed) for seed in (1, 2)],
-        "mistake_images": images(3),
-        "environment": {"Python": "3.13"},
+        "members": [model({"loss": (0.3,), "accuracy": (0.9,)}, 1, seed=seed) for seed in (1, 2)],
         "seconds": 12.5,
-        "code_fingerprint": "cd" * 32,
     }
-    return write_report(folder, **{**inputs, **changes})
+    others = {"mistake_images": images(3), "environment": {"Python": "3.13"}, "code_fingerprint": "cd" * 32}
+    run = Run(**{name: changes.pop(name, value) for name, value in fields.items()})
+    return write_report(folder, run, **{**others, **changes})
 
 
 class Page(HTMLParser):
@@ -243,7 +243,7 @@ def test_page_tells_result_choice_and_failures(tmp_path: Path) -> None:
 
 def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     settings = Settings(profile="quick", data=Path(HOSTILE))
-    named = {"run_name": HOSTILE, "dataset": dataset(source=HOSTILE), "environment": {HOSTILE: HOSTILE}}
+    named = {"name": HOSTILE, "dataset": dataset(source=HOSTILE), "environment": {HOSTILE: HOSTILE}}
     page = Page(write(tmp_path, settings=settings, **named))
     assert "script" not in page.tags
     assert page.text.count(HOSTILE) == 6  # title, heading, data set, name and value of the environment, settings
