@@ -12,7 +12,7 @@ import pytest
 
 from mnist_models.pictures import pictures
 from mnist_models.store import pack, unpack
-from tests.test_report import MATRIX, STAGES, dataset, diagonal, final, images, model, png_size
+from tests.examples import MATRIX, STAGES, dataset, diagonal, final, images, model, png_size
 
 PLANTED = b"nobody drew this"
 
