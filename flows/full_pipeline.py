@@ -22,10 +22,11 @@ from flows.stage import Stages
 from flows.summary import print_summary
 from mnist_models.config import Settings
 from mnist_models.dataset import DatasetReference
+from mnist_models.run import Run
 from mnist_models.store import Store
 from mnist_models.study import StageResult
 from tasks.artifacts import show_on_this_run, tag_run
-from tasks.reporting import RunSummary, write_run
+from tasks.reporting import write_run
 from tasks.sending import wait_until_sent
 from tasks.stopping import stoppable
 
@@ -39,7 +40,7 @@ def name_run() -> str:
 
 @flow(name="full_pipeline", flow_run_name=name_run)
 @stoppable
-def full_pipeline(settings: Settings) -> RunSummary:
+def full_pipeline(settings: Settings) -> Run:
     """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
     start = time.monotonic()
     show_on_this_run()
@@ -48,11 +49,19 @@ def full_pipeline(settings: Settings) -> RunSummary:
     dataset = preprocessing(settings)
     candidates = train_candidates(settings, dataset)
     final, members = final_evaluation(settings, dataset, candidates)
-    seconds = time.monotonic() - start
-    summary = write_run(prefect.runtime.flow_run.name, settings, dataset, candidates, final, members, seconds)
+    finished = Run(
+        name=prefect.runtime.flow_run.name,
+        settings=settings,
+        dataset=dataset,
+        stages=tuple(candidates),
+        final=final,
+        members=tuple(members),
+        seconds=time.monotonic() - start,
+    )
+    report = write_run(finished)
     wait_until_sent()
-    print_summary(summary, Store(settings.store).size())
-    return summary
+    print_summary(finished, report, Store(settings.store).size())
+    return finished
 
 
 def train_candidates(settings: Settings, dataset: DatasetReference) -> list[StageResult]:

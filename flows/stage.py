@@ -43,7 +43,7 @@ def tune(
     patience: int | None,
     schedule: Schedule = "constant",
 ) -> StageResult:
-    """Runs a study and trains its winner from scratch, so that nothing is inherited from the search.
+    """Runs a study and trains its winner from scratch on all images, so that nothing is inherited from the search.
 
     Args:
         study: What to search.

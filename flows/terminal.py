@@ -46,7 +46,8 @@ def read_settings(arguments: str = "") -> Settings:
         arguments: What else the command line takes, for `--help`.
     """
     settings = parse_command_line(usage=arguments)
-    from mnist_models.dataset import EMBEDDED, DataError, load
+    from mnist_models.dataset import EMBEDDED, load
+    from mnist_models.source import DataError
     from mnist_models.store import Store
 
     try:

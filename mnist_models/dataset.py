@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mnist_models.records import FileReference, SealedRecord, digest
+from mnist_models.source import DataError, check_arrays, check_digests, read_arrays, sha256
 from mnist_models.store import DamagedFileError, Store
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
@@ -22,10 +21,6 @@ EMBEDDED_SHA256 = {
 VALIDATION_SHARE = 6  # one training image in six validates: 10,000 of MNIST's 60,000
 MINIMUM_PER_CLASS = VALIDATION_SHARE  # so that every class is validated at least once
 MAXIMUM_PIXEL = 255
-
-
-class DataError(ValueError):
-    """A data set that cannot be used; the message names the file, what was expected and what came."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ def preprocess(store: Store, *, data: Path | None, images: int | None, seed: int
     source = data or EMBEDDED
     arrays = load(source)
     fingerprint = digest(
-        {"sha256": {name: _sha256(array) for name, array in arrays.items()}, "images": images, "seed": seed}
+        {"sha256": {name: sha256(array) for name, array in arrays.items()}, "images": images, "seed": seed}
     )
     classes = int(arrays["y_train"].max()) + 1
     chosen = _subset(arrays["y_train"], images, seed, source)
@@ -156,21 +151,10 @@ def load(path: Path) -> dict[str, np.ndarray]:
         DataError: If the file is missing, not an .npz, lacks an array, holds pickled content, or if an array has
             another dtype, rank, number or range than expected, or, for the embedded MNIST, another digest.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: expected an .npz file with {', '.join(EMBEDDED_SHA256)}. Received: no such file.")
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: expected an .npz file. Received: a file of another kind, or one cut short.")
-    arrays = {name: _load_array(path, name) for name in EMBEDDED_SHA256}
-    for part in ("train", "test"):
-        _check_part(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"])
-    if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
-        raise DataError(
-            f"{path}: expected test images of the training images' shape {arrays['x_train'].shape[1:]}. "
-            f"Received: {arrays['x_test'].shape[1:]}."
-        )
-    _check_classes(path, arrays["y_train"], arrays["y_test"])
+    arrays = read_arrays(path)
+    check_arrays(path, arrays, MINIMUM_PER_CLASS)
     if path == EMBEDDED:
-        _check_digests(path, arrays)
+        check_digests(path, arrays, EMBEDDED_SHA256)
     return arrays
 
 
@@ -227,62 +211,6 @@ def _subset(
             f"Received: {count}, which leaves {smallest}."
         )
     return chosen
-
-
-def _load_array(path: Path, name: str) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as members:
-            array: np.ndarray = members[name]
-    except KeyError:
-        raise DataError(
-            f"{path}: expected the arrays {', '.join(EMBEDDED_SHA256)}. Received: a file without {name}."
-        ) from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: expected {name} to be a plain array. Received: one that cannot be read ({error})."
-        ) from error
-    return array
-
-
-def _check_part(path: Path, part: str, x: np.ndarray, y: np.ndarray) -> None:
-    if x.dtype != np.uint8:
-        raise DataError(f"{path}: expected x_{part} of dtype uint8. Received: {x.dtype}.")
-    if x.ndim not in (3, 4) or (x.ndim == 4 and x.shape[3] not in (1, 3)) or 0 in x.shape[1:]:
-        raise DataError(
-            f"{path}: expected x_{part} of shape (n, height, width) or (n, height, width, 1 or 3). Received: {x.shape}."
-        )
-    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-        raise DataError(f"{path}: expected y_{part} of integers in one dimension. Received: {y.dtype} {y.shape}.")
-    if len(x) != len(y) or len(x) == 0:
-        raise DataError(f"{path}: expected as many labels as images in x_{part}. Received: {len(x)} and {len(y)}.")
-
-
-def _check_classes(path: Path, y_train: np.ndarray, y_test: np.ndarray) -> None:
-    lowest, highest = int(y_train.min()), int(y_train.max())
-    if lowest < 0 or highest >= len(y_train):
-        raise DataError(f"{path}: expected labels from 0 to classes - 1. Received: y_train from {lowest} to {highest}.")
-    if int(y_test.min()) < 0 or int(y_test.max()) > highest:
-        raise DataError(
-            f"{path}: expected test labels from 0 to {highest}, as in y_train. "
-            f"Received: y_test from {int(y_test.min())} to {int(y_test.max())}."
-        )
-    counts = np.bincount(y_train)
-    if highest == 0 or counts.min() < MINIMUM_PER_CLASS:
-        raise DataError(
-            f"{path}: expected at least 2 classes of at least {MINIMUM_PER_CLASS} training images each. "
-            f"Received: {len(counts)} classes, class {int(counts.argmin())} with {int(counts.min())}."
-        )
-
-
-def _check_digests(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    for name, expected in EMBEDDED_SHA256.items():
-        found = _sha256(arrays[name])
-        if found != expected:
-            raise DataError(f"{path}: expected {name} with SHA-256 {expected}. Received: {found}.")
-
-
-def _sha256(array: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _with_channels(x: np.ndarray) -> np.ndarray:

@@ -8,9 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import FinalResult
+from mnist_models.run import Run
 from mnist_models.study import StageResult, Trial
 
 NONE = "–"
@@ -19,41 +17,29 @@ NARROW_SPACE = "\u202f"
 TRIAL_COLUMNS = ("epochs", "best_epoch", "val_loss", "val_accuracy", "train_accuracy", "seconds", "failure")
 
 
-def metrics(
-    *,
-    settings: Settings,
-    dataset: DatasetReference,
-    stages: Sequence[StageResult],
-    final: FinalResult,
-    environment: Mapping[str, str],
-    seconds: float,
-    code_fingerprint: str,
-) -> dict[str, Any]:
+def metrics(run: Run, environment: Mapping[str, str], code_fingerprint: str) -> dict[str, Any]:
     """Returns the content of `metrics.json`: every figure of a run, plain values only.
 
     Args:
-        settings: Of the run.
-        dataset: What it trained on.
-        stages: In the order of the pipeline.
-        final: The judgement on the test set.
+        run: The run.
         environment: Versions and machine, by name.
-        seconds: From the run's begin to its end.
         code_fingerprint: Of the code that computed the results.
     """
+    final = run.final
     return {
-        "profile": settings.profile,
-        "seed": settings.seed,
-        "dataset_fingerprint": dataset.fingerprint,
+        "profile": run.settings.profile,
+        "seed": run.settings.seed,
+        "dataset_fingerprint": run.dataset.fingerprint,
         "code_fingerprint": code_fingerprint,
         "environment": dict(environment),
-        "stages": [_stage_metrics(stage) for stage in stages],
+        "stages": [_stage_metrics(stage) for stage in run.stages],
         "final": {
             "stage": final.stage,
             "members": [member.model_dump(include={"seed", "test_accuracy", "test_loss"}) for member in final.members],
             "ensemble": final.ensemble.model_dump(mode="json"),
             "confusion_matrix": [list(row) for row in final.confusion_matrix],
         },
-        "seconds": seconds,
+        "seconds": run.seconds,
     }
 
 

@@ -7,6 +7,7 @@ is faster. To resume a study is to hold the same conversation again, with the fi
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -102,16 +103,27 @@ def search_space(name: str) -> HyperParameters:
     return space
 
 
-def expected_trials(spec: OracleSpec, space: HyperParameters) -> int:
-    """How many trials the study will have; for Hyperband and Bayesian a small space may end it earlier."""
+def expected_costs(spec: OracleSpec, space: HyperParameters) -> list[int]:
+    """What each trial will cost in relation to the others, in the order asked, as far as that is known beforehand.
+
+    Trials of Hyperband cost the epochs that they add to those of the trial they continue; all others count alike. A
+    small space may end Hyperband and Bayesian earlier.
+    """
     if spec.kind == "hyperband":
-        oracle = HyperbandOracle(objective="val_loss", max_epochs=spec.max_epochs, factor=spec.factor)
-        brackets = range(oracle._get_num_brackets())
-        return sum(oracle._get_size(b, r) for b in brackets for r in range(oracle._get_num_rounds(b)))
-    combinations = 1
-    for hyperparameter in space.space:
-        combinations *= len(list(hyperparameter.values))
-    return min(spec.max_trials or combinations, combinations)
+        return _hyperband_epochs(HyperbandOracle(objective="val_loss", max_epochs=spec.max_epochs, factor=spec.factor))
+    combinations = math.prod(len(list(hyperparameter.values)) for hyperparameter in space.space)
+    return [1] * min(spec.max_trials or combinations, combinations)
+
+
+def _hyperband_epochs(oracle: HyperbandOracle) -> list[int]:
+    added: list[int] = []
+    for bracket in reversed(range(oracle._get_num_brackets())):
+        before = 0
+        for number in range(oracle._get_num_rounds(bracket)):
+            epochs = oracle._get_epochs(bracket, number)
+            added += [epochs - before] * oracle._get_size(bracket, number)
+            before = epochs
+    return added
 
 
 def _proposal(trial: Any, numbers: dict[str, int]) -> Proposal:

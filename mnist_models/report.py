@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import FinalResult, wilson_interval
+from mnist_models.evaluation import wilson_interval
 from mnist_models.metrics import decimal, duration, metrics, metrics_json, percent, title, trials_csv
 from mnist_models.pictures import pictures
+from mnist_models.run import Run
 from mnist_models.store import write_atomic
-from mnist_models.study import StageResult, Trial
-from mnist_models.training import TrainingResult
+from mnist_models.study import Trial
 
 TEMPLATE = "report.html.jinja"
 BEST_TRIALS = 10
@@ -26,16 +24,10 @@ BEST_TRIALS = 10
 
 def write_report(
     folder: Path,
+    run: Run,
     *,
-    run_name: str,
-    settings: Settings,
-    dataset: DatasetReference,
-    stages: list[StageResult],
-    final: FinalResult,
-    final_models: list[TrainingResult],
     mistake_images: np.ndarray,
     environment: dict[str, str],
-    seconds: float,
     code_fingerprint: str,
     kept_pictures: Path | None = None,
 ) -> Path:
@@ -43,51 +35,36 @@ def write_report(
 
     Args:
         folder: Of the run; made if it is not there.
-        run_name: For people.
-        settings: Of the run.
-        dataset: What it trained on.
-        stages: In the order of the pipeline.
-        final: The judgement on the test set.
-        final_models: The members of the final ensemble.
-        mistake_images: uint8 [n, height, width, 1 or 3]: the first test images of `final.mistakes`, in their order.
+        run: What to report.
+        mistake_images: uint8 [n, height, width, 1 or 3]: the first test images of `run.final.mistakes`, in their order.
         environment: Versions and machine, by name.
-        seconds: From the run's begin to its end.
         code_fingerprint: Of the code that computed the results.
         kept_pictures: A file that keeps the plots for a run with the same results.
 
     Returns:
         The path of `report.html`, one file that needs no other.
     """
-    content = metrics(
-        settings=settings,
-        dataset=dataset,
-        stages=stages,
-        final=final,
-        environment=environment,
-        seconds=seconds,
-        code_fingerprint=code_fingerprint,
-    )
-    write_atomic(folder / "metrics.json", metrics_json(content))
-    for stage in stages:
+    write_atomic(folder / "metrics.json", metrics_json(metrics(run, environment, code_fingerprint)))
+    for stage in run.stages:
         if stage.trials:
             write_atomic(folder / "trials" / f"{stage.name}.csv", trials_csv(stage.trials))
     embedded: dict[str, str] = {}
-    for name, image in pictures(stages, final, dataset, mistake_images, kept_pictures).items():
+    for name, image in pictures(run.stages, run.final, run.dataset, mistake_images, kept_pictures).items():
         write_atomic(folder / "plots" / f"{name}.png", image)
         embedded[name] = f"data:image/png;base64,{base64.b64encode(image).decode()}"
     page = (
         _environment()
         .get_template(TEMPLATE)
         .render(
-            run_name=run_name,
-            settings=settings.model_dump(mode="json"),
-            dataset=dataset,
-            stages=stages,
-            final=final,
-            final_models=final_models,
-            spread=_spread([member.test_accuracy for member in final.members]),
+            run_name=run.name,
+            settings=run.settings.model_dump(mode="json"),
+            dataset=run.dataset,
+            stages=run.stages,
+            final=run.final,
+            final_models=run.members,
+            spread=_spread([member.test_accuracy for member in run.final.members]),
             environment=environment,
-            seconds=seconds,
+            seconds=run.seconds,
             code_fingerprint=code_fingerprint,
             pictures=embedded,
         )

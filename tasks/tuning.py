@@ -70,16 +70,16 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
         transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
 
     space = oracle.search_space(study.space)
-    expected = oracle.expected_trials(study.oracle, space)
+    costs = oracle.expected_costs(study.oracle, space)
     worst = math.log(dataset.classes)
 
     def start(proposal: Proposal) -> _SubmittedTrial:
         spec = study.spec(proposal.values, proposal.epochs)
-        label = f"{study.name} trial {proposal.number} of {expected}"
+        label = f"{study.name} trial {proposal.number} of {len(costs)}"
         future = submit_trial(label, spec, dataset, settings, key)
         return _SubmittedTrial(proposal, future, worst)
 
-    progress = _Progress(study.name, expected)
+    progress = _Progress(study.name, costs)
     trials: list[Trial] = []
     for outcome in oracle.converse(study.oracle, space, start):
         trials.append(outcome.trial())
@@ -93,17 +93,23 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
 
 
 class _Progress:
-    """Says how a study is doing: at each new best trial, and every few seconds; and shows it in Prefect's UI."""
+    """Says how a study is doing: at each new best trial, and every few seconds; and shows it in Prefect's UI.
+
+    Args:
+        name: Of the study.
+        costs: Of each trial to come, in relation to the others.
+    """
 
     SECONDS = 5.0
 
-    def __init__(self, name: str, expected: int) -> None:
+    def __init__(self, name: str, costs: list[int]) -> None:
         self.name = name
-        self.expected = expected
+        self.costs = costs
+        self.expected = len(costs)
         self.start = self.said = time.monotonic()
         self.best: Trial | None = None
         self.artifact = StudyProgress(name)
-        self.artifact.show(0, f"trial 1 of {expected} under way")
+        self.artifact.show(0, f"trial 1 of {self.expected} under way")
 
     def tell(self, trial: Trial) -> None:
         """Takes note of a finished trial."""
@@ -116,10 +122,11 @@ class _Progress:
             self.best = trial
         now = time.monotonic()
         elapsed = now - self.start
-        left = duration(elapsed / trial.number * (self.expected - trial.number))
+        share = sum(self.costs[: trial.number]) / sum(self.costs)
+        left = duration(elapsed * (1 - share) / share)
         if self.best:
             best = f"best val_loss {self.best.val_loss:.4f}"
-            done, share = f"trial {trial.number} of {self.expected}", trial.number / self.expected
+            done = f"trial {trial.number} of {self.expected}"
             text = f"{done}, {best}, {left} left" if share < 1 else f"{done}, {best}, done in {duration(elapsed)}"
             self.artifact.show(share, text)
         if self.best and (better or now - self.said >= self.SECONDS or trial.number == self.expected):

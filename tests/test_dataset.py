@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 
 from mnist_models import dataset as module
 from mnist_models.dataset import (
-    DataError,
     DatasetReference,
     load,
     preprocess,
@@ -22,6 +21,7 @@ from mnist_models.dataset import (
     stratified_counts,
     stratified_split,
 )
+from mnist_models.source import DataError
 from mnist_models.store import DamagedFileError, Store
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from mnist_models.augmentation import Augmentation
-from mnist_models.oracle import converse, expected_trials, search_space
+from mnist_models.oracle import converse, expected_costs, search_space
 from mnist_models.records import digest
 from mnist_models.study import OracleSpec, Proposal, Study, apply_values
 from mnist_models.training import TrainingSpec
@@ -54,10 +54,19 @@ def proposals(kind: str, window: int, workers: int) -> list[Proposal]:
 def test_a_study_is_the_same_for_any_number_of_workers(kind: str, window: int) -> None:
     name, spec = STUDIES[kind]
     first = proposals(kind, window, workers=1)
-    assert len(first) == expected_trials(spec, search_space(name))
+    assert len(first) == len(expected_costs(spec, search_space(name)))
     assert [proposal.number for proposal in first] == list(range(1, len(first) + 1))
     for workers in (2, 3):
         assert proposals(kind, window, workers) == first
+
+
+def test_trials_of_hyperband_cost_the_epochs_that_they_add() -> None:
+    name, spec = STUDIES["hyperband"]
+    trials = proposals("hyperband", window=1, workers=1)
+    epochs = {trial.number: trial.epochs or 0 for trial in trials}
+    added = [epochs[trial.number] - (epochs[trial.parent] if trial.parent else 0) for trial in trials]
+    assert sorted(expected_costs(spec, search_space(name))) == sorted(added)
+    assert len(set(added)) > 2
 
 
 def test_the_grid_has_90_different_combinations() -> None:

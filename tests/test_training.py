@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from mnist_models import kept_programs, program, training
-from mnist_models.augmentation import Augmentation, draw_transforms, transform
-from mnist_models.calibration import fit_temperature
+from mnist_models.augmentation import Augmentation
 from mnist_models.dataset import DatasetReference, read_split, scale
 from mnist_models.evaluation import build_member
-from mnist_models.optimizers import Optimizer, learning_rates
+from mnist_models.optimizers import Optimizer
 from mnist_models.store import DamagedFileError, Store
 from mnist_models.training import TrainingResult, TrainingSpec, fit, load_weights
 
@@ -240,35 +239,6 @@ def test_a_seed_determines_the_first_weights(name: str, dataset: DatasetReferenc
     assert np.array_equal(one, again)
 
 
-def test_one_cycle_rises_and_falls_to_zero() -> None:
-    optimizer = Optimizer(learning_rate=0.5, schedule="one_cycle")
-    rates = learning_rates(optimizer, 0, 100, 100)
-    assert rates.argmax() == 29
-    assert rates.max() == pytest.approx(0.5)
-    assert rates[-1] == 0
-    assert np.array_equal(rates[40:60], learning_rates(optimizer, 40, 20, 100))
-
-
-def test_shifts_move_images_by_whole_pixels() -> None:
-    ranges = Augmentation(width_shift_range=0.1, height_shift_range=0.1)
-    image = np.zeros((200, 28, 28, 1), dtype=np.float32)
-    image[:, 14, 14] = 1
-    transforms = draw_transforms(ranges, 200, (28, 28, 1), np.random.default_rng(0))
-    moved = np.asarray(transform(ranges, image, transforms))
-    assert set(np.unique(moved)) == {0.0, 1.0}
-    rows, columns = np.nonzero(moved[..., 0])[1:]
-    assert set(rows) == set(columns) == set(range(11, 18))
-
-
-def test_rotation_turns_about_the_center() -> None:
-    ranges = Augmentation(rotation_range=0.25)
-    image = np.zeros((50, 15, 15, 1), dtype=np.float32)
-    image[:, 7, 7] = 1
-    transforms = draw_transforms(ranges, 50, (15, 15, 1), np.random.default_rng(0))
-    moved = np.asarray(transform(ranges, image, transforms))
-    assert np.allclose(moved[:, 7, 7], 1, atol=1e-5)
-
-
 def test_a_training_without_validation_keeps_its_last_epoch(
     tmp_path: Path, store: Store, dataset: DatasetReference
 ) -> None:
@@ -277,14 +247,6 @@ def test_a_training_without_validation_keeps_its_last_epoch(
     assert set(result.history) == {"loss", "accuracy"}
     assert result.best_epoch == result.epochs == 2
     assert result.metric("val_loss") is None
-
-
-def test_temperature_is_the_one_that_logits_were_divided_by() -> None:
-    generator = np.random.default_rng(0)
-    logits = generator.normal(0, 2, (20_000, 5))
-    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
-    for factor in (0.3, 1.0, 2.5):
-        assert fit_temperature((logits * factor).astype(np.float32), labels) == pytest.approx(factor, rel=0.05)
 
 
 def test_calibration_undoes_what_label_smoothing_does_to_the_loss(store: Store, dataset: DatasetReference) -> None:

@@ -86,7 +86,7 @@ class EpochNotes(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             note("epochs", f"{run.checkpoint} {run.epoch}\n")
             train(run)
 
-        module._Run.train_epoch = noted  # type: ignore[attr-defined]
+        module._Run.train_epoch = noted
 
 
 if FOLDER.exists():
