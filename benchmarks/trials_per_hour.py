@@ -20,6 +20,7 @@ import argparse
 
 from benchmarks.comparison import Figure, Ratio, at_least, report
 from benchmarks.studies import CNN, FULLY_CONNECTED, Side, study_arguments, take_turns
+from mnist_models.study import OracleSpec
 from tasks.workers import quiet_import
 
 CNN_TRIALS = 200 + 100
@@ -31,18 +32,13 @@ def search_hours(cnn_epochs: int, fully_connected: float, cnn: float) -> float:
     return hyperband_epochs() / (5 * fully_connected) + CNN_TRIALS * cnn_epochs / cnn
 
 
-def hyperband_epochs(max_epochs: int = 150, factor: int = 3) -> int:
-    """Epochs that KerasTuner's Hyperband trains in all, promoted trials going on where they stopped."""
+def hyperband_epochs() -> int:
+    """Epochs that the original's Hyperband trains in all, promoted trials going on where they stopped."""
     with quiet_import():
-        from keras_tuner.oracles import HyperbandOracle
+        from mnist_models.oracle import expected_costs, search_space
 
-    oracle = HyperbandOracle(objective="val_loss", max_epochs=max_epochs, factor=factor)
-    epochs = 0
-    for bracket in range(oracle._get_num_brackets()):
-        for number in range(oracle._get_num_rounds(bracket)):
-            before = oracle._get_epochs(bracket, number - 1) if number else 0
-            epochs += oracle._get_size(bracket, number) * (oracle._get_epochs(bracket, number) - before)
-    return epochs
+    hyperband = OracleSpec(kind="hyperband", seed=1, window=1, max_epochs=150, factor=3)
+    return sum(expected_costs(hyperband, search_space("fully_connected_hyperband")))
 
 
 def main(options: argparse.Namespace) -> None:

@@ -142,7 +142,8 @@ class StageResult(Record):
     @property
     def seconds(self) -> float:
         """Time that workers spent training for this stage, when it was computed."""
-        return self.model.seconds + sum(trial.seconds for trial in self.trials)
+        continued = {trial.parent for trial in self.trials}  # their time is part of the trial that went on from them
+        return self.model.seconds + sum(trial.seconds for trial in self.trials if trial.number not in continued)
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import pytest
 from mnist_models.augmentation import Augmentation
 from mnist_models.oracle import converse, expected_costs, search_space
 from mnist_models.records import digest
-from mnist_models.study import OracleSpec, Proposal, Study, apply_values
+from mnist_models.study import OracleSpec, Proposal, StageResult, Study, apply_values
 from mnist_models.training import TrainingSpec
+from tests.examples import model, trial
 
 STUDIES = {
     "grid": ("cnn_learning_rate", OracleSpec(kind="grid", seed=1, window=1)),
@@ -119,3 +120,9 @@ def test_a_study_is_named_by_all_that_shapes_it() -> None:
         study.model_copy(update={"template": template.model_copy(update={"batch_size": 32})}),
     ]
     assert len({digest(s.model_dump(mode="json")) for s in [study, *others]}) == 4
+
+
+def test_the_time_of_a_continued_trial_counts_once() -> None:
+    trials = (trial(1, seconds=3.0), trial(2, seconds=2.0), trial(3, parent=1, seconds=7.0))  # of which 3 in trial 1
+    stage = StageResult(name="hyperband", model=model(), trials=trials)
+    assert stage.seconds == stage.model.seconds + 2.0 + 7.0
