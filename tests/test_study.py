@@ -13,7 +13,7 @@ from mnist_models.oracle import converse, expected_costs, search_space
 from mnist_models.records import digest
 from mnist_models.study import OracleSpec, Proposal, StageResult, Study, apply_values
 from mnist_models.training import TrainingSpec
-from tests.examples import model, trial
+from tests import examples
 
 STUDIES = {
     "grid": ("cnn_learning_rate", OracleSpec(kind="grid", seed=1, window=1)),
@@ -123,6 +123,7 @@ def test_a_study_is_named_by_all_that_shapes_it() -> None:
 
 
 def test_the_time_of_a_continued_trial_counts_once() -> None:
-    trials = (trial(1, seconds=3.0), trial(2, seconds=2.0), trial(3, parent=1, seconds=7.0))  # of which 3 in trial 1
-    stage = StageResult(name="hyperband", model=model(), trials=trials)
+    one, two = examples.trial(1, seconds=3.0), examples.trial(2, seconds=2.0)
+    trials = (one, two, examples.trial(3, parent=1, seconds=7.0))  # of which 3 in trial 1
+    stage = StageResult(name="hyperband", model=examples.model(), trials=trials)
     assert stage.seconds == stage.model.seconds + 2.0 + 7.0
