@@ -7,8 +7,8 @@ Trains the recipe of `cnn_residual` on all 60,000 training images, as the final 
 `final_seeds` members, all of a group side by side, one thread each, then the group's evaluation on the test set. Groups
 share no seed. A group's time is that of a final stage in workers that have started, so without TensorFlow's import.
 
-Peer: the best published means over many seeds that we know of, of 1,500 networks and of 100 ensembles of fifteen of them,
-30 epochs each (Deotte 2018, github.com/cdeotte/MNIST-CNN-99.75).
+Peer: the best published means over many seeds that we know of: 1,500 networks, and 100 ensembles of fifteen of them, 30
+epochs each (Deotte 2018, github.com/cdeotte/MNIST-CNN-99.75).
 """
 
 from __future__ import annotations
