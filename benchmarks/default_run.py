@@ -24,25 +24,27 @@ from benchmarks.studies import ROOT
 MINUTES = 10.0
 
 
-def run_pipeline(seed: int, profile: str) -> tuple[float, dict[str, Any]]:
+def run_pipeline(seed: int, profile: str, folder: Path) -> tuple[float, dict[str, Any]]:
     """Runs the command on an empty store; returns minutes and the run's figures."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}
-    with tempfile.TemporaryDirectory(prefix="default-run-") as folder:
-        environment["PREFECT_HOME"] = f"{folder}/prefect"
-        options = [f"--profile={profile}", f"--store={folder}/store", f"--seed={seed}"]
-        start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "flows/full_pipeline.py", *options],
-            cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True,
-        )  # fmt: skip
-        minutes = (time.perf_counter() - start) / 60
-        return minutes, json.loads((Path(folder) / "store/latest/metrics.json").read_text())
+    environment["PREFECT_HOME"] = f"{folder}/prefect-{seed}"
+    store = folder / f"store-{seed}"
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "flows/full_pipeline.py", f"--profile={profile}", f"--store={store}", f"--seed={seed}"],
+        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    minutes = (time.perf_counter() - start) / 60
+    return minutes, json.loads((store / "latest/metrics.json").read_text())
 
 
 def main(options: argparse.Namespace) -> None:
     """Measures and prints."""
     profile = "quick" if options.quick else "standard"
-    runs = [run_pipeline(seed, profile) for seed in range(1, 2 if options.quick else options.repetitions + 1)]
+    with tempfile.TemporaryDirectory(prefix="default-run-") as temporary:
+        folder = (options.keep or Path(temporary)).absolute()
+        seeds = range(1, 2 if options.quick else options.repetitions + 1)
+        runs = [run_pipeline(seed, profile, folder) for seed in seeds]
     minutes = [duration for duration, _ in runs]
     final = [figures["final"] for _, figures in runs]
     figures = [
@@ -57,4 +59,5 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--repetitions", type=int, default=1, help="runs, each with another seed (default: 1)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the stores here, and Prefect's database")
     main(parser.parse_args())
