@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -18,6 +19,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+FIGURE_COLUMNS = ("figure", "median", "mean ± SD", "min", "max", "n", "unit")
+CLAIM_COLUMNS = ("claim", "value", "target", "reached")
 REACHED = {True: "yes", False: "no", None: ""}
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
 
@@ -99,18 +102,16 @@ def report(title: str, figures: Sequence[Figure], ratios: Sequence[Ratio], optio
     console = Console(highlight=False)
     console.print(f"\n[bold]{title}[/]" + ("  (smoke test: no figure means anything)" if options.quick else ""))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("figure", "median", "mean ± SD", "min", "max", "n", "unit"):
+    for column in FIGURE_COLUMNS:
         table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
     for figure in figures:
-        spread = f"{_short(figure.mean)} ± {_short(figure.deviation)}"
-        low, high = _short(min(figure.values)), _short(max(figure.values))
-        table.add_row(figure.name, _short(figure.median), spread, low, high, str(len(figure.values)), figure.unit)
+        table.add_row(*figure_row(asdict(figure)))
     console.print(table)
     claims = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("claim", "value", "target", "reached"):
+    for column in CLAIM_COLUMNS:
         claims.add_column(column, justify="left" if column == "claim" else "right")
     for ratio in ratios:
-        claims.add_row(ratio.name, _short(ratio.value), ratio.target, REACHED[ratio.reached])
+        claims.add_row(*claim_row(asdict(ratio)))
     console.print(claims)
     console.print(", ".join(f"{name} {value}" for name, value in environment().items()))
     if options.json:
@@ -147,5 +148,25 @@ def _cpu() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+def figure_row(figure: dict[str, Any]) -> list[str]:
+    """What a table says of a figure: percentages to five digits, all else to four."""
+    values = figure["values"]
+    decimals = _decimals(statistics.median(values), 5 if figure["unit"] == "%" else 4)
+    median, mean, low, high = (
+        f"{value:,.{decimals}f}"
+        for value in (statistics.median(values), statistics.fmean(values), min(values), max(values))
+    )
+    if len(values) > 1:
+        mean += f" ± {statistics.stdev(values):,.{decimals}f}"
+    return [figure["name"], median, mean, low, high, str(len(values)), figure["unit"]]
+
+
+def claim_row(claim: dict[str, Any]) -> list[str]:
+    """What a table says of a claim."""
+    value = f"{claim['value']:,.{_decimals(claim['value'], 4)}f}"
+    return [claim["name"], value, claim["target"], REACHED[claim["reached"]]]
+
+
+def _decimals(value: float, digits: int) -> int:
+    """How many decimals show so many digits of a value."""
+    return max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else digits - 1

@@ -24,3 +24,6 @@ def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path
     assert all(figure["n"] == len(figure["values"]) > 0 for figure in content["figures"])
     assert all(claim["value"] >= 0 for claim in content["claims"])
     assert all(claim["target"] in done.stdout for claim in content["claims"])
+    markdown = [sys.executable, "-m", "benchmarks.markdown", str(tmp_path / "figures.json")]
+    tables = subprocess.run(markdown, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(f"| {entry['name']} |" in tables for entry in content["figures"] + content["claims"])
