@@ -26,7 +26,9 @@ def main() -> None:
     url = f"http://127.0.0.1:{arguments.port}"
     environment = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **os.environ}
     environment["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for the server at PREFECT_API_URL, or port 4200
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(arguments.port)]
+    server = ["server", "start", "--host", "127.0.0.1", "--port", str(arguments.port)]
+    # On a terminal Prefect would ask first whether to keep the address for good: every later run would need the server.
+    command = [sys.executable, "-m", "prefect", "--no-prompt", *server]
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
     process = subprocess.Popen(command, env=environment)
     try:
