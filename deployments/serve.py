@@ -18,7 +18,8 @@ def main() -> None:
     """Becomes Prefect's worker once all is set up, and serves until it is stopped."""
     arguments = command_line(__doc__)
     set_up(arguments.on, arguments.silence)
-    os.execv(sys.executable, [*PREFECT, "worker", "start", "--pool", POOL, "--name", "serve", "--limit", "1"])
+    command = [*PREFECT, "worker", "start", "--pool", POOL, "--name", "serve", "--limit", "1"]
+    os.execve(sys.executable, command, {"DO_NOT_TRACK": "1", **os.environ})
 
 
 if __name__ == "__main__":
