@@ -29,6 +29,7 @@ SILENCE = 120  # seconds; runs send a heartbeat every 30
 FLOWS = sorted(value.name for value in vars(full_pipeline).values() if isinstance(value, Flow))
 OUR_FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": FLOWS}
 FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")}
+PARTS = ("description", "enabled", "trigger", "actions")
 NOTE = """\
 {% set page = "UI/runs/flow-run/" ~ flow_run.id %}
 {
@@ -94,17 +95,25 @@ def note_failures() -> Automation:
 
 
 def create_or_update(automation: Automation) -> None:
-    """Creates an automation, or gives the one of that name its new content, however often this is done."""
+    """Creates an automation, or gives the one of that name its new content, however often this is done.
+
+    What is as it should be is left alone: an update starts the server's watch afresh, and a run that had died by then
+    would be shown as Running for good.
+    """
     with get_client(sync_client=True) as client:
         known = client.read_automations_by_name(automation.name)
         for double in known[1:]:
             client.delete_automation(double.id)
-    if known:
+    if not known:
+        automation.create()
+        what = "created"
+    elif any(getattr(known[0], part) != getattr(automation, part) for part in PARTS):
         automation.id = known[0].id
         automation.update()
+        what = "brought up to date"
     else:
-        automation.create()
-    LOG.info("%s: %s", automation.name, "brought up to date" if known else "created")
+        what = "as it should be"
+    LOG.info("%s: %s", automation.name, what)
 
 
 def create_automations(silence: int = SILENCE) -> None:

@@ -8,17 +8,18 @@ Without names, schedules stay as they are: off at first. Ctrl-C stops it; the ne
 
 from __future__ import annotations
 
-import anyio
-from prefect.workers.process import ProcessWorker
+import os
+import sys
 
-from deployments.setup import POOL, command_line, set_up
+from deployments.setup import POOL, PREFECT, command_line, set_up
 
 
 def main() -> None:
-    """Serves until it is stopped."""
+    """Becomes Prefect's worker once all is set up, and serves until it is stopped."""
     arguments = command_line(__doc__)
     set_up(arguments.on, arguments.silence)
-    anyio.run(ProcessWorker(work_pool_name=POOL, name="serve", limit=1).start)
+    command = [*PREFECT, "worker", "start", "--pool", POOL, "--name", "serve", "--limit", "1"]
+    os.execve(sys.executable, command, {"DO_NOT_TRACK": "1", **os.environ})
 
 
 if __name__ == "__main__":

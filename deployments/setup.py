@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
@@ -49,13 +51,17 @@ def set_up(on: Collection[str] = (), silence: int = SILENCE) -> None:
         ["--no-prompt", "deploy", "--all", "--prefect-file", FILE],
     ):
         LOG.info("prefect %s", " ".join(command))
-        subprocess.run([*PREFECT, *command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [*PREFECT, *command],
+            cwd=ROOT, env={"DO_NOT_TRACK": "1", **os.environ}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            check=True,
+        )  # fmt: skip
     _switch_on(active)
     create_automations(silence)
 
 
 def command_line(description: str | None) -> argparse.Namespace:
-    """Reads the schedules to switch on and the seconds of silence; exits where one is wrong or no server is known."""
+    """Reads the schedules to switch on and the seconds of silence; exits where one is wrong or no server lets us in."""
     known = [entry["name"] for entry in read_deployments() if "schedules" in entry]
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("on", nargs="*", metavar="schedule", help=f"schedules to switch on: {', '.join(known)}")
@@ -65,8 +71,15 @@ def command_line(description: str | None) -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := set(arguments.on) - set(known):
         parser.error(f"expected schedules out of {', '.join(known)}; received {', '.join(sorted(unknown))}")
-    if not get_current_settings().api.url:
+    url = get_current_settings().api.url
+    if not url:
         parser.error("expected PREFECT_API_URL, the address of Prefect's server, in the environment; received none")
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_work_pools(limit=1)
+    except httpx.HTTPError as error:
+        reason = str(error).partition(" for url ")[0]
+        parser.error(f"expected a server at {url} that takes the password in PREFECT_API_AUTH_STRING: {reason}")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("deployments").setLevel(logging.INFO)
     LOG.setLevel(logging.INFO)

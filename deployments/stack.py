@@ -23,6 +23,7 @@ from pathlib import Path
 import httpx
 
 from deployments import postgres
+from deployments.ports import is_taken
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,6 +95,8 @@ def main() -> None:
     user, _, password = authentication.partition(":")
     if not user or not password:
         parser.error("expected PREFECT_SERVER_API_AUTH_STRING=user:password in the environment; there is no default")
+    if is_taken(arguments.host, arguments.port):
+        parser.error(f"port {arguments.port} is taken, by another server perhaps; --port chooses another")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

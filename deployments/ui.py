@@ -16,6 +16,8 @@ import time
 import urllib.request
 import webbrowser
 
+from deployments.ports import is_taken
+
 
 def main() -> None:
     """Starts it and stays until it ends."""
@@ -23,10 +25,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4200, help="of the server (default: 4200)")
     parser.add_argument("--no-browser", action="store_true", help="only say where the UI is")
     arguments = parser.parse_args()
+    if is_taken("127.0.0.1", arguments.port):
+        parser.error(f"port {arguments.port} is taken, by another server perhaps; --port chooses another")
     url = f"http://127.0.0.1:{arguments.port}"
     environment = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **os.environ}
     environment["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for the server at PREFECT_API_URL, or port 4200
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(arguments.port)]
+    server = ["server", "start", "--host", "127.0.0.1", "--port", str(arguments.port)]
+    # On a terminal Prefect would ask first whether to keep the address for good: every later run would need the server.
+    command = [sys.executable, "-m", "prefect", "--no-prompt", *server]
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
     process = subprocess.Popen(command, env=environment)
     try:

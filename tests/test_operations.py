@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pty
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +22,7 @@ import pytest
 
 from deployments import postgres
 from mnist_models.config import parse_command_line
-from tests.conftest import ROOT, TINY, free_port
+from tests.conftest import ROOT, TINY, Run, free_port
 
 AUTHENTICATION = ("operator", "only for this test")
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -156,6 +159,51 @@ def test_a_stack_without_a_password_does_not_start(tmp_path: Path) -> None:
         done = subprocess.run(command, env=environment | value, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 2
         assert "expected PREFECT_SERVER_API_AUTH_STRING=user:password" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["stack.py", "ui.py"])
+def test_a_taken_port_is_refused(script: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environment = {**os.environ, "PREFECT_SERVER_API_AUTH_STRING": "operator:any", "PREFECT_HOME": str(tmp_path)}
+        command = [sys.executable, str(ROOT / "deployments" / script), "--port", port]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"port {port} is taken" in done.stderr
+
+
+def test_setup_says_that_the_password_is_wrong(stack: Stack, run_script: Run) -> None:
+    done = run_script(
+        "deployments/setup.py", PREFECT_API_URL=stack.url, PREFECT_API_AUTH_STRING="operator:guessed", DO_NOT_TRACK="1"
+    )
+    assert done.returncode == 2
+    assert "401" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_ui_on_a_terminal_asks_nothing_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(tmp_path), "TERM": "xterm"}
+    command = [sys.executable, str(ROOT / "deployments/ui.py"), "--no-browser", "--port", str(free_port())]
+    ours, its = pty.openpty()
+    process = subprocess.Popen(command, env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True)
+    os.close(its)
+    said = b""
+    try:
+        while b"The runs: " not in said:
+            assert select.select([ours], [], [], 60)[0], said
+            said += os.read(ours, 4096)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        with contextlib.suppress(OSError):  # it closes with its last process
+            while more := os.read(ours, 4096):
+                said += more
+        assert process.wait(60) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        os.close(ours)
+    assert b"Server stopped!" in said
+    assert b"Traceback" not in said
 
 
 def test_killed_crashed_resumed(stack: Stack, store: Path) -> None:
