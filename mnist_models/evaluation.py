@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 LOWEST_PROBABILITY = 1e-7  # keeps the logarithm of a probability finite, as Keras does
-BATCH = 500
+BATCH = 250  # with more, this would be what needs the most memory
 
 
 class Score(Record):
@@ -85,7 +85,7 @@ def evaluate_final(
 
     Args:
         stage: The stage that validation chose.
-        members: Trainings with weights, one per seed.
+        members: Trainings with weights of one network, one per seed.
         dataset: The data set they were trained on.
         root: The store's root.
         key: Cache key that the record carries.
@@ -96,10 +96,11 @@ def evaluate_final(
     store = Store(root)
     test = read_split(store, dataset, "test")
     x, labels = scale(test.x), np.asarray(test.y)
-    probabilities = [
-        build_member(store, member, dataset).predict(x, batch_size=BATCH, verbose=0).astype(np.float64)
-        for member in members
-    ]
+    model = build_member(store, members[0], dataset)
+    probabilities = []
+    for member in members:  # of one network, traced once: only the weights differ
+        _load(model, load_weights(store, member))
+        probabilities.append(model.predict(x, batch_size=BATCH, verbose=0).astype(np.float64))
     average = np.mean(probabilities, axis=0)
     matrix = confusion_matrix(labels, average.argmax(axis=1), dataset.classes)
     return FinalResult(
@@ -160,8 +161,12 @@ def build_member(store: Store, member: TrainingResult, dataset: DatasetReference
     spec = member.spec
     weights = load_weights(store, member)
     model = networks.build(spec.network, dataset.image_shape, dataset.classes, dict(spec.hyperparameters))
-    model.set_weights([weights[name] for name in sorted(weights)])
+    _load(model, weights)
     return model
+
+
+def _load(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
+    model.set_weights([weights[name] for name in sorted(weights)])
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:

@@ -170,7 +170,7 @@ class Program:
     def _recalibrate(self, images: Images, generator: np.random.Generator) -> None:
         """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
         chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
-        for rows in _batches(len(chosen)):
+        for rows in _batches(len(chosen), RECALIBRATION_BATCH):
             self._observe(images.x[chosen[rows]])
 
     def _calibrate(self, images: Images, generator: np.random.Generator) -> None:
@@ -181,7 +181,7 @@ class Program:
         ranges = self.spec.augmentation
         transforms = augmentation.draw_transforms(ranges, len(chosen), self.image_shape, generator)
         logits = []
-        for rows in _batches(len(chosen)):
+        for rows in _batches(len(chosen), VALIDATION_BATCH):
             seen = augmentation.transform(ranges, _scale(images.x[chosen[rows]]), transforms[rows])
             logits.append(network(seen, training=False).numpy())
         temperature = calibration.fit_temperature(np.concatenate(logits), images.y[chosen])
@@ -296,8 +296,8 @@ def _one_view(model: keras.Model) -> keras.Model:
     return next((layer for layer in model.layers if isinstance(layer, keras.Model)), None) or _logits(model)
 
 
-def _batches(count: int) -> list[slice]:
-    return [slice(first, first + RECALIBRATION_BATCH) for first in range(0, count, RECALIBRATION_BATCH)]
+def _batches(count: int, size: int) -> list[slice]:
+    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 def _scale(pixels: Any) -> Any:
