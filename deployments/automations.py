@@ -73,9 +73,9 @@ def note_failures() -> Automation:
     settings = get_current_settings()
     authentication = settings.api.auth_string.get_secret_value() if settings.api.auth_string else ""
     basic = base64.b64encode(authentication.encode()).decode()
-    api = str(settings.api.url)
+    pages = str(settings.ui_url)  # where browsers find the UI: PREFECT_UI_URL, else as PREFECT_API_URL has it
     webhook = Webhook(
-        url=f"{api}/artifacts/",
+        url=f"{settings.api.url}/artifacts/",
         headers={"Authorization": f"Basic {basic}"} if authentication else {},
     )
     block = webhook.save("artifacts", overwrite=True)
@@ -90,7 +90,7 @@ def note_failures() -> Automation:
             for_each={"prefect.resource.id"},
             threshold=1,
         ),
-        actions=[CallWebhook(block_document_id=block, payload=NOTE.replace("UI", api.removesuffix("/api")))],
+        actions=[CallWebhook(block_document_id=block, payload=NOTE.replace("UI", pages))],
     )
 
 
