@@ -68,7 +68,7 @@ Not run as a whole: by the trials an hour that were measured, about three hours 
 STANDARD: dict[str, Any] = {}
 """Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`.
 
-`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 9 min 4 s from a cold start;
+`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 8 min 50 s from a cold start;
 ensemble of two seeds 99.74 % on the test set (99.62 to 99.82 %), members 99.73 and 99.70 %.
 """
 
