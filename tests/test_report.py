@@ -88,7 +88,7 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
         "dataset_fingerprint": "ab" * 32,
         "code_fingerprint": "cd" * 32,
         "environment": {"Python": "3.13"},
-        "stages": [stage, {**stage, "name": "grid", "seconds": 2.5, "trials": 4, "cached": False}],
+        "stages": [stage, {**stage, "name": "grid", "seconds": 2.25, "trials": 4, "cached": False}],
         "final": {
             "stage": "grid",
             "members": [{"seed": seed, "test_accuracy": 30 / 33, "test_loss": 0.1} for seed in (1, 2)],

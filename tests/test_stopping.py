@@ -92,8 +92,8 @@ def test_killed_stopped_and_doubled(
     wait_for(lambda: not stopped.family(), 10)
     assert "The same command goes on from what is kept in" in stopped.text().splitlines()[-1]
     assert "ERROR" not in stopped.text()
-    states = {state for run, state in run_states(server).items() if run not in before}
-    assert states <= {"COMPLETED", "CANCELLED"}
+    ended = {"COMPLETED", "CANCELLED"}  # the server records task runs' states a while after it was told
+    wait_for(lambda: {state for run, state in run_states(server).items() if run not in before} <= ended, 20)
     assert "CANCELLED" in states
 
     finished = {path: path.stat().st_mtime_ns for path in trials(store)}
