@@ -92,9 +92,13 @@ def test_killed_stopped_and_doubled(
     wait_for(lambda: not stopped.family(), 10)
     assert "The same command goes on from what is kept in" in stopped.text().splitlines()[-1]
     assert "ERROR" not in stopped.text()
-    ended = {"COMPLETED", "CANCELLED"}  # the server records task runs' states a while after it was told
-    wait_for(lambda: {state for run, state in run_states(server).items() if run not in before} <= ended, 20)
-    assert "CANCELLED" in states
+    final = {"COMPLETED", "CANCELLED"}  # the server records task runs' states a while after it was told
+
+    def states() -> set[str]:
+        return {state for run, state in run_states(server).items() if run not in before}
+
+    wait_for(lambda: states() <= final, 20)
+    assert "CANCELLED" in states()
 
     finished = {path: path.stat().st_mtime_ns for path in trials(store)}
     second = Running(store, server, "second")
