@@ -118,9 +118,7 @@ def main(options: argparse.Namespace) -> None:
             speeds, forward = reached(spec.model_copy(update={"precision": precision}), images, repetitions)
             figures.append(Figure(f"{name}, {precision}", "GFLOP/s", speeds))
             share = statistics.median(speeds) / peaks[precision]
-            claims.append(
-                Ratio(f"{name} ({forward / 1e6:.2f} M multiply-adds), {precision}: of peak", share, "–", True)
-            )
+            claims.append(Ratio(f"{name} ({forward / 1e6:.2f} M multiply-adds), {precision}: of peak", share))
     report("Roofline, one thread", figures, claims, options)
 
 
