@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,11 @@ def main(options: argparse.Namespace) -> None:
     """Trains all trials of all comparisons, two at a time."""
     figures: list[Figure] = []
     claims: list[Ratio] = []
-    pool = WorkerPool(2)
-    with tempfile.TemporaryDirectory(prefix="fidelity-") as folder, ThreadPoolExecutor(2) as threads:
+    with (
+        tempfile.TemporaryDirectory(prefix="fidelity-") as folder,
+        closing(WorkerPool(2)) as pool,
+        ThreadPoolExecutor(2) as threads,
+    ):
         store = Store(Path(folder))
         dataset = preprocess(store, data=None, images=600 if options.quick else None, seed=1, key="dataset")
         for comparison in COMPARISONS:
@@ -92,7 +96,6 @@ def main(options: argparse.Namespace) -> None:
             )
             figures += _figures(comparison, cheap, dear)
             claims += _claims(comparison.name, cheap, dear)
-    pool.close()
     report("Fidelity", figures, claims, options)
 
 

@@ -126,6 +126,14 @@ def create_automations(silence: int = SILENCE) -> None:
     create_or_update(note_failures())
 
 
+def server_url(parser: argparse.ArgumentParser) -> str:
+    """Returns PREFECT_API_URL; exits where there is none."""
+    url = get_current_settings().api.url
+    if not url:
+        parser.error("expected PREFECT_API_URL, the address of Prefect's server, in the environment; received none")
+    return url
+
+
 def main() -> None:
     """Creates both, on the server of PREFECT_API_URL."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -135,8 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     LOG.setLevel(logging.INFO)
-    if not get_current_settings().api.url:
-        parser.error("expected PREFECT_API_URL, the address of Prefect's server, in the environment; received none")
+    server_url(parser)
     create_automations(arguments.silence)
 
 

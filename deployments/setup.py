@@ -18,9 +18,8 @@ from typing import Any
 import httpx
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.settings import get_current_settings
 
-from deployments.automations import SILENCE, create_automations
+from deployments.automations import SILENCE, create_automations, server_url
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,9 +70,7 @@ def command_line(description: str | None) -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := set(arguments.on) - set(known):
         parser.error(f"expected schedules out of {', '.join(known)}; received {', '.join(sorted(unknown))}")
-    url = get_current_settings().api.url
-    if not url:
-        parser.error("expected PREFECT_API_URL, the address of Prefect's server, in the environment; received none")
+    url = server_url(parser)
     try:
         with get_client(sync_client=True) as client:
             client.read_work_pools(limit=1)

@@ -60,9 +60,11 @@ FULL: dict[str, Any] = {
     "residual_epochs": 7,
     "final_seeds": 10,
 }
-"""The original's spaces and budgets: `python flows/full_pipeline.py --profile full`.
+"""The original's spaces, trials and epochs, at less cost: `python flows/full_pipeline.py --profile full`.
 
-Not run as a whole: by the trials an hour that were measured, about three hours on two cores (docs/performance.md).
+An epoch of a CNN trial sees two fifths of the images (`trial_share`), and grid and Hyperband train batches of 256
+(`fully_connected_batch_size`). Not run as a whole: by the trials an hour that were measured, about three hours on two
+cores (docs/performance.md).
 """
 
 STANDARD: dict[str, Any] = {}
@@ -106,7 +108,7 @@ class Settings(BaseSettings):
 
     profile: Profile = Field(
         default="standard",
-        description="Set of budgets: quick (a first look), standard (a laptop), full (the original's).",
+        description="Set of budgets: quick (a first look), standard (a laptop), full (the original's trials).",
     )
     data: Path | None = Field(
         default=None, description="An .npz with x_train, y_train, x_test, y_test; the embedded MNIST if none."

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_models import augmentation, calibration, networks, optimizers
+from mnist_models import augmentation, calibration, hard_images, networks, optimizers
 from mnist_models.dataset import MAXIMUM_PIXEL, Images
 from mnist_models.tunable import Tunable
 
@@ -24,7 +24,6 @@ VALIDATION_BATCH = 250  # in float32: with more, validation would be what needs 
 RECALIBRATION_BATCH = 500
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
 CALIBRATION_IMAGES = 10_000
-UNSEEN = 10.0  # loss of an image before it was trained on: harder than any
 
 
 class Program:
@@ -143,7 +142,7 @@ class Program:
             )
             totals += chunk.numpy()
             if self.hardness is not None:
-                self.hardness[chosen] = _smoothed(self.hardness[chosen], losses.numpy())
+                hard_images.note_losses(self.hardness, chosen, losses.numpy())
         if spec.recalibrate and epoch + 1 == spec.epochs:
             self._recalibrate(images, generator)
         if spec.calibrate and epoch + 1 == spec.epochs:
@@ -156,16 +155,12 @@ class Program:
         return math.ceil(round(count * share) / self.spec.batch_size)
 
     def _choose(self, count: int, epoch: int, generator: np.random.Generator) -> np.ndarray:
-        """The images of an epoch, in order: all, or the hardest so far and as many of the others."""
+        """The images of an epoch, in order."""
         if self.spec.shares is None:
             return generator.permutation(count)
         if self.hardness is None:
-            self.hardness = np.full(count, UNSEEN, dtype=np.float32)
-        wanted = round(count * self.spec.shares[epoch])
-        order = generator.permutation(count)  # among equals, chance decides
-        ranked = order[np.argsort(-self.hardness[order], kind="stable")]
-        hardest, others = ranked[: wanted // 2], ranked[wanted // 2 :]
-        return generator.permutation(np.concatenate([hardest, generator.permutation(others)[: wanted - len(hardest)]]))
+            self.hardness = hard_images.unseen(count)
+        return hard_images.choose(self.hardness, self.spec.shares[epoch], generator)
 
     def _recalibrate(self, images: Images, generator: np.random.Generator) -> None:
         """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
@@ -302,11 +297,6 @@ def _batches(count: int, size: int) -> list[slice]:
 
 def _scale(pixels: Any) -> Any:
     return tf.cast(pixels, tf.float32) / MAXIMUM_PIXEL
-
-
-def _smoothed(before: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """Mean of an image's loss and of those before, the first of which counts in full."""
-    return np.where(before == UNSEEN, losses, (before + losses) / 2)
 
 
 def _totals(losses: Any, logits: Any, labels: Any) -> Any:
