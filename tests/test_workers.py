@@ -44,6 +44,12 @@ def test_workers_are_other_processes_and_stay(pool: WorkerPool) -> None:
     assert seen <= set(pool.processes())
 
 
+def test_a_worker_holds_nothing_that_only_plots_need_and_can_import_it(pool: WorkerPool) -> None:
+    assert pool.run(0, eval, "'keras' in __import__('sys').modules")
+    assert not pool.run(0, eval, "'matplotlib' in __import__('sys').modules")
+    assert pool.run(0, eval, "__import__('matplotlib').__name__") == "matplotlib"
+
+
 def test_an_error_in_a_function_is_the_callers(pool: WorkerPool) -> None:
     before = sorted(pool.processes())
     with pytest.raises(ZeroDivisionError):
