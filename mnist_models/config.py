@@ -57,7 +57,7 @@ FULL: dict[str, Any] = {
     "cnn_epochs": 100,
     "cnn_schedule": "constant",
     "patience": 10,
-    "residual_epochs": 7,
+    "residual_epochs": 14,
     "final_seeds": 10,
 }
 """The original's spaces, trials and epochs, at less cost: `python flows/full_pipeline.py --profile full`.
