@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,10 @@ def short_spec(shares: tuple[float, ...], seed: int) -> TrainingSpec:
 def in_new_process(spec: TrainingSpec, dataset: DatasetReference, root: Path) -> tuple[float, float]:
     """Trains in a new worker with one thread; returns seconds and test accuracy in percent."""
     start = time.time()
-    pool = WorkerPool(1)
-    try:
+    with closing(WorkerPool(1)) as pool:
         result = pool.run(0, fit, spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
         seconds = time.time() - start
         final = pool.run(0, evaluate_final, "short", [result], dataset, root, key="final")
-    finally:
-        pool.close()
     return seconds, 100 * final.members[0].test_accuracy
 
 
