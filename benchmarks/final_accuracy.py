@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, closing(WorkerPool(options.workers)) as pool:
         store = Store(Path(folder))
         dataset = preprocess(store, data=None, images=600 if options.quick else None, seed=1, key="benchmark")
-        for first in range(FIRST_SEED, FIRST_SEED + options.seeds, size):
+        for first in range(options.first_seed, options.first_seed + options.seeds, size):
             changes = [{"split": "train+validation", "seed": seed} for seed in range(first, first + size)]
             specs = [recipe.model_copy(update=change) for change in changes]
             stages.append(final_stage(specs, dataset, store.root, pool))
@@ -97,6 +97,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--profile", choices=TARGETS, default="standard", help="whose final stage")
     parser.add_argument("--seeds", type=int, metavar="N", help="single models (default: 10, or 20 for full)")
+    parser.add_argument(
+        "--first-seed", type=int, default=FIRST_SEED, metavar="N", help=f"of these (default: {FIRST_SEED})"
+    )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), metavar="N", help="trainings at a time (default: all cores)"
     )
