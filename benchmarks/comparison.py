@@ -162,8 +162,9 @@ def figure_row(figure: dict[str, Any]) -> list[str]:
 
 
 def claim_row(claim: dict[str, Any]) -> list[str]:
-    """What a table says of a claim."""
-    value = f"{claim['value']:,.{_decimals(claim['value'], 4)}f}"
+    """What a table says of a claim: percentages to five digits, all else to four."""
+    decimals = _decimals(claim["value"], 5 if claim["name"].endswith("%") else 4)
+    value = f"{claim['value']:,.{decimals}f}"
     return [claim["name"], value, claim["target"], REACHED[claim["reached"]]]
 
 
