@@ -33,7 +33,7 @@ ONE_THREAD = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
 }
-UNUSED = ("matplotlib", "scipy", "sklearn")  # Keras and TensorFlow import them where they are: 94 MB and a second
+UNUSED = ("matplotlib", "scipy", "sklearn")  # Keras and TensorFlow import them where they are: 100 MB and a second
 
 
 class WorkerDiedError(RuntimeError):
