@@ -16,9 +16,15 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.workers import WorkerPool
 
 SPACES = ("fully_connected_hyperband", "cnn_bayesian")
 ORIGINAL_BATCH_SIZES = dict(zip(SPACES, (64, 256), strict=True))
@@ -86,9 +92,10 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         for executor in pool._all:
             executor.submit(os.getpid).result()  # started, with TensorFlow imported
         start = time.perf_counter()
-        run_study(Study(name="study", space=options.space, oracle=oracle, template=template), dataset, settings)
+        with _watched(pool) as peaks:
+            run_study(Study(name="study", space=options.space, oracle=oracle, template=template), dataset, settings)
         figures["seconds"] = time.perf_counter() - start
-        figures["peak_bytes"] = max(_peak(process) for process in pool.processes())
+        figures["peak_bytes"] = max(peaks.values())
 
     run(lambda _: study(), settings)
     return figures
@@ -173,6 +180,27 @@ def _compiled(model: Any, hp: Any) -> Any:
     optimizer = keras.optimizers.Adam(hp.get("learning_rate"))
     model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+@contextmanager
+def _watched(pool: WorkerPool) -> Iterator[dict[int, int]]:
+    """Notes the peak memory of each worker, also of those that the pool replaces."""
+    peaks: dict[int, int] = {}
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            for process in pool.processes():
+                with suppress(OSError):  # it has just ended
+                    peaks[process] = _peak(process)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _peak(process: int) -> int:

@@ -1,7 +1,7 @@
 """The pool of worker processes: persistent, one thread each, and each replaceable alone.
 
 A flow's tasks run in its own process and hand the work to this pool. A worker that dies costs only the task that it
-had; the others go on.
+had; the others go on. One that has grown too large is replaced between two tasks.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import signal
 import sys
 import threading
 import types
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -33,6 +35,8 @@ ONE_THREAD = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
 }
+MOST_MEMORY = 950_000_000  # bytes: TensorFlow keeps some of what each network needed, so workers grow with every shape
+FEWEST_TASKS = 8  # of a worker before it is replaced for its size: a start takes seconds, and larger images need more
 UNUSED = ("matplotlib", "scipy", "sklearn")  # Keras and TensorFlow import them where they are: 100 MB and a second
 
 
@@ -58,6 +62,7 @@ class WorkerPool:
         self._waiting: list[tuple[int, int]] = []  # a heap of (priority, turn)
         self._change = threading.Condition()
         self._all: list[ProcessPoolExecutor] = []
+        self._tasks: Counter[ProcessPoolExecutor] = Counter()
         self._idle = [self._start() for _ in range(workers)]
 
     def run(self, priority: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -75,12 +80,15 @@ class WorkerPool:
         """
         executor = self._take(priority)
         try:
-            return executor.submit(function, *args, **kwargs).result()
+            result = executor.submit(function, *args, **kwargs).result()
+            self._tasks[executor] += 1
+            if self._tasks[executor] >= FEWEST_TASKS and _memory(executor) > MOST_MEMORY and not self._closed:
+                executor = self._replace(executor)
+            return result
         except (BrokenProcessPool, CancelledError) as error:
             if self._closed:
                 raise PoolClosedError("the run is stopping") from None
-            self._all.remove(executor)
-            executor = self._start()
+            executor = self._replace(executor)
             raise WorkerDiedError("a worker process died (killed, out of memory or crashed)") from error
         finally:
             with self._change:
@@ -114,6 +122,12 @@ class WorkerPool:
         for executor in self._all:
             executor.shutdown(wait=False, cancel_futures=True)
 
+    def _replace(self, executor: ProcessPoolExecutor) -> ProcessPoolExecutor:
+        self._all.remove(executor)
+        del self._tasks[executor]
+        executor.shutdown(wait=False)
+        return self._start()
+
     def _start(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
         executor = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_prepare_worker)
@@ -121,6 +135,15 @@ class WorkerPool:
             executor.submit(os.getpid)  # starts the process now, not with the first task
         self._all.append(executor)
         return executor
+
+
+def _memory(executor: ProcessPoolExecutor) -> int:
+    """Resident memory of a worker in bytes; 0 where the system does not tell."""
+    try:
+        [process] = executor._processes
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
 
 
 _pools: dict[int, WorkerPool] = {}

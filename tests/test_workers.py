@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.workers import PoolClosedError, WorkerDiedError, WorkerPool
+from tasks.workers import FEWEST_TASKS, MOST_MEMORY, PoolClosedError, WorkerDiedError, WorkerPool
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,23 @@ def test_a_dead_worker_costs_its_own_task_only(pool: WorkerPool, number: signal.
     assert pool.run(0, abs, -2) == 2
     assert victim not in pool.processes()
     assert len(pool.processes()) == 2
+
+
+def test_a_worker_that_has_grown_too_large_is_replaced_between_two_tasks() -> None:
+    pool = WorkerPool(1)
+    try:
+        before = pool.processes()
+        assert pool.run(0, exec, f"import builtins; builtins.ballast = b'x' * {MOST_MEMORY}") is None
+        for _ in range(FEWEST_TASKS - 2):
+            pool.run(0, abs, 1)
+        assert pool.processes() == before
+        pool.run(0, abs, 1)
+        wait_until_dead(before)
+        assert pool.run(0, abs, -2) == 2
+        assert len(pool.processes()) == 1
+        assert pool.processes() != before
+    finally:
+        pool.close()
 
 
 def test_the_lowest_priority_number_is_served_first() -> None:
