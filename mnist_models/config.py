@@ -40,7 +40,7 @@ QUICK: dict[str, Any] = {
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
 
-Measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 95 s from a cold start, 6 s fully cached; ensemble 99.60 % on
+Measured with seed 1 on two cores (AMD EPYC, 2026-11-23): 53 s from a cold start, 6 s fully cached; ensemble 99.60 % on
 500 test images.
 """
 
@@ -70,7 +70,7 @@ cores (docs/performance.md).
 STANDARD: dict[str, Any] = {}
 """Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`.
 
-`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 8 min 50 s from a cold start;
+`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 9 min from a cold start;
 ensemble of two seeds 99.74 % on the test set (99.62 to 99.82 %), members 99.73 and 99.70 %.
 """
 
