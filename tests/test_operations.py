@@ -250,6 +250,7 @@ def test_cancelled_in_the_ui(stack: Stack, tmp_path: Path) -> None:
     assert {task["state_type"] for task in stack.task_runs(run)} <= {"COMPLETED", "CANCELLED"}
 
 
+@pytest.mark.slow
 def test_a_schedule_fires_by_itself(stack: Stack, store: Path) -> None:
     name = "fully_connected_grid"
     deployment = httpx.get(f"{stack.url}/deployments/name/{name}/{name}", auth=AUTHENTICATION).json()
