@@ -140,7 +140,7 @@ class WorkerPool:
 def _memory(executor: ProcessPoolExecutor) -> int:
     """Resident memory of a worker in bytes; 0 where the system does not tell."""
     try:
-        [process] = executor._processes or ()  # none where the pool was just closed
+        [process] = list(executor._processes or ())  # none where the pool was just closed
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 0
