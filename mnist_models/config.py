@@ -60,11 +60,11 @@ FULL: dict[str, Any] = {
     "residual_epochs": 14,
     "final_seeds": 10,
 }
-"""The original's spaces, trials and epochs, at less cost: `python flows/full_pipeline.py --profile full`.
+"""The original's spaces and numbers of trials: `python flows/full_pipeline.py --profile full`.
 
-An epoch of a CNN trial sees two fifths of the images (`trial_share`), and grid and Hyperband train batches of 256
-(`fully_connected_batch_size`). Not run as a whole: by the trials an hour that were measured, about three hours on two
-cores (docs/performance.md).
+A CNN trial has five epochs of two fifths of the images (`trial_share`), the original's one of all; Hyperband trains
+batches of 256 (`fully_connected_batch_size`), the original 64. Not run as a whole: by the trials an hour that were
+measured, about three hours on two cores (docs/performance.md).
 """
 
 STANDARD: dict[str, Any] = {}
