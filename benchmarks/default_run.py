@@ -3,14 +3,13 @@
     python -m benchmarks.default_run [--quick] [--json FILE]
 
 The command as a process on an empty store, `--repetitions` times with other seeds: interpreter, imports, server start,
-all stages, report. What the original's budgets would take is in `benchmarks.trials_per_hour`.
+all stages, report. The profile "full" is in `benchmarks.full_run`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
-from benchmarks.studies import ROOT
+from benchmarks.studies import ROOT, clean_environment
 
 MINUTES = 10.0
 
 
 def run_pipeline(seed: int, profile: str, folder: Path) -> tuple[float, dict[str, Any]]:
     """Runs the command on an empty store; returns minutes and the run's figures."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}
-    environment["PREFECT_HOME"] = f"{folder}/prefect-{seed}"
+    environment = clean_environment() | {"PREFECT_HOME": f"{folder}/prefect-{seed}"}
     store = folder / f"store-{seed}"
     start = time.perf_counter()
     subprocess.run(

@@ -51,15 +51,21 @@ def train_original(seed: int, images: int | None, epochs: int = EPOCHS) -> tuple
     return stopped, float(accuracy)
 
 
-def build_original() -> Any:
-    """Three blocks of 16, 32 and 32 filters, 5 × 5, each with a strided 5 × 5 convolution; dense 256; dropout 0.2.
+def build_original(augmentation: list[Any] | None = None, dropout_rate: float = 0.2) -> Any:
+    """Three blocks of 16, 32 and 32 filters, 5 × 5, each with a strided 5 × 5 convolution; dense 256; dropout.
 
-    Batch normalisation follows every convolution and the dense layer. Augmentation: rotation by up to 0.05 of a full
-    turn, and shifts of up to 0.1 of the height and 0.15 of the width.
+    Batch normalisation follows every convolution and the dense layer.
+
+    Args:
+        augmentation: Layers before the first block. None for the final recipe's: rotation by up to 0.05 of a full turn,
+            and shifts of up to 0.1 of the height and 0.15 of the width.
+        dropout_rate: After the dense layer.
     """
     from keras import Sequential, layers
 
-    model = Sequential([layers.Input((28, 28, 1)), layers.RandomRotation(0.05), layers.RandomTranslation(0.1, 0.15)])
+    if augmentation is None:
+        augmentation = [layers.RandomRotation(0.05), layers.RandomTranslation(0.1, 0.15)]
+    model = Sequential([layers.Input((28, 28, 1)), *augmentation])
     for filters in (16, 32, 32):
         for strides in (1, 2):
             model.add(layers.Conv2D(filters, 5, strides=strides, padding="same"))
@@ -69,6 +75,6 @@ def build_original() -> Any:
     model.add(layers.Dense(256))
     model.add(layers.BatchNormalization())
     model.add(layers.ReLU())
-    model.add(layers.Dropout(0.2))
+    model.add(layers.Dropout(dropout_rate))
     model.add(layers.Dense(10, activation="softmax"))
     return model

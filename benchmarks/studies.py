@@ -1,4 +1,4 @@
-"""Studies as processes, taken by turns: what `trials_per_hour` and `worker_scaling` have in common."""
+"""Studies as processes, taken by turns: what the benchmarks of searches have in common."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ STUDIES = {FULLY_CONNECTED: ("fully_connected_hyperband", 5, 36), CNN: ("cnn_bay
 
 @dataclass
 class Side:
-    """One side of a ratio: a study with some options of `benchmarks.one_study`, and what it took each time."""
+    """One side of a ratio: a study by a module of this package, with some options, and what it took each time."""
 
     name: str
-    options: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    module: str = "one_study"
     rates: list[float] = field(default_factory=list)
     gigabytes: list[float] = field(default_factory=list)
 
@@ -30,14 +31,24 @@ class Side:
         """Runs the study once in a new process, and notes trials an hour and peak memory."""
         space, epochs, usual = STUDIES[kind]
         trials = 2 if options.quick else options.trials or usual
-        command = [sys.executable, "-m", "benchmarks.one_study", space, *self.options, f"--trials={trials}"]
-        command += [f"--epochs={epochs}", f"--seed={seed}"] + (["--images=600"] if options.quick else [])
-        done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
-        figures = json.loads(done.stdout.splitlines()[-1])
+        limits = [f"--trials={trials}", f"--epochs={epochs}", f"--seed={seed}"] + ["--images=600"] * options.quick
+        figures = run_study_process(self.module, space, *self.options, *limits)
         self.rates.append(3600 * trials / figures["seconds"])
         self.gigabytes.append(figures["peak_bytes"] / 1e9)
+
+
+def run_study_process(module: str, space: str, *options: str) -> dict[str, float]:
+    """Runs a study in a new process and returns the figures that it prints.
+
+    Raises:
+        RuntimeError: If it fails, with the end of what it said.
+    """
+    command = [sys.executable, "-m", f"benchmarks.{module}", space, *options]
+    done = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def study_arguments(description: str | None) -> argparse.ArgumentParser:
@@ -56,5 +67,14 @@ def take_turns(kind: str, sides: tuple[Side, ...], options: argparse.Namespace) 
     return [Figure(f"{kind}: {side.name}", "trials/h", side.rates) for side in sides]
 
 
-def _environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
+    """The environment without this project's variables and Prefect's."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}
+
+
+def peak_memory(process: int) -> int:
+    """Peak resident memory of a process in bytes."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"process {process} says nothing of its memory")

@@ -103,7 +103,7 @@ def cnn_augmentation(
 def cnn_learning_rate(
     settings: Settings, dataset: DatasetReference | None = None, augmented: TrainingSpec | None = None
 ) -> StageResult:
-    """Grid of learning rates, all else as found."""
+    """Grid of learning rates, all else as found, stopped early with patience 5."""
     dataset = dataset or preprocessing(settings)
     augmented = augmented or cnn_augmentation(settings, dataset).model.spec
     study = Study(
@@ -111,7 +111,7 @@ def cnn_learning_rate(
         space="cnn_learning_rate",
         oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
         template=_trial_template(augmented, settings, epochs=settings.learning_rate_epochs).model_copy(
-            update={"patience": settings.patience}
+            update={"patience": 5}
         ),
     )
     return _tune(study, dataset, settings)

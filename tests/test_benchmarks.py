@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SLOW = ("fidelity", "trials_per_hour", "time_to_accuracy", "worker_scaling", "default_run", "overhead")
+SLOW = ("fidelity", "trials_per_hour", "time_to_accuracy", "worker_scaling", "default_run", "full_run", "overhead")
 
 
 @pytest.mark.parametrize(
