@@ -61,9 +61,9 @@ FULL: dict[str, Any] = {
 }
 """The original's spaces and numbers of trials: `python flows/full_pipeline.py --profile full`.
 
-A CNN trial has five epochs of two fifths of the images (`trial_share`), the original's one of all; Hyperband trains
-batches of 256 (`fully_connected_batch_size`), the original 64. Not run as a whole: by the trials an hour that were
-measured, about three hours on two cores (docs/performance.md).
+A CNN trial has two epochs of two fifths of the images (`trial_share`), the original's one of all; Hyperband trains
+batches of 256 (`fully_connected_batch_size`), the original 64; the CNNs that are found train anew on a linear schedule.
+docs/performance.md says what it takes: about an hour and a quarter on two cores.
 """
 
 STANDARD: dict[str, Any] = {}

@@ -43,6 +43,19 @@ class _GridOracle(GridSearchOracle):  # type: ignore[misc]
         return proposal
 
 
+class _BayesianOracle(BayesianOptimizationOracle):  # type: ignore[misc]
+    """Proposes nothing twice: KerasTuner's own does where its model is sure, and while trials are open.
+
+    Trials are deterministic, so a second one would tell nothing new; a random proposal does.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        proposal: dict[str, Any] = super().populate_space(trial_id)
+        if proposal["values"] is not None and self._duplicate(proposal["values"]):
+            proposal = self._random_populate_space()
+        return proposal
+
+
 def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposal], Started]) -> Iterator[Started]:
     """Holds the conversation, and yields each trial once it has been told, in the order asked.
 
@@ -57,9 +70,8 @@ def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposa
         open_trials: deque[tuple[Any, Started]] = deque()
         while True:
             while len(open_trials) < spec.window:
-                with threadpool_limits(
-                    1
-                ):  # matrices this small only get slower on more, and the workers need the cores
+                # Matrices this small only get slower on more threads, and the workers need the cores.
+                with threadpool_limits(1):
                     trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
                 if trial.status != "RUNNING":
                     break
@@ -89,9 +101,7 @@ def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:
     elif spec.kind == "hyperband":
         oracle = HyperbandOracle(max_epochs=spec.max_epochs, factor=spec.factor, **common)
     else:
-        oracle = BayesianOptimizationOracle(
-            max_trials=spec.max_trials, num_initial_points=spec.initial_points, **common
-        )
+        oracle = _BayesianOracle(max_trials=spec.max_trials, num_initial_points=spec.initial_points, **common)
     oracle.verbose = 0
     oracle._set_project_dir(folder, "study")
     return oracle

@@ -90,6 +90,19 @@ def test_the_grid_has_90_different_combinations() -> None:
     assert max(open_at_once) == 4  # the grid does not wait for scores
 
 
+def test_a_bayesian_search_proposes_nothing_twice() -> None:
+    spec = OracleSpec(kind="bayesian", seed=1, window=4, max_trials=24, initial_points=3)
+
+    def start(proposal: Proposal) -> Waiting:
+        future: Future[float] = Future()
+        future.set_result(float(proposal.values["dropout_rate"]))  # smooth, so that the model is soon sure of the best
+        return Waiting(proposal, future)
+
+    trials = [outcome.proposal for outcome in converse(spec, search_space("cnn_bayesian"), start)]
+    assert len(trials) == 24
+    assert len({tuple(trial.values.items()) for trial in trials}) == 24
+
+
 def test_hyperband_promotes_the_best() -> None:
     trials = proposals("hyperband", 2, 2)
     promoted = [trial for trial in trials if trial.parent]
