@@ -3,7 +3,8 @@
     python -m benchmarks.default_run [--quick] [--json FILE]
 
 The command as a process on an empty store, `--repetitions` times with other seeds: interpreter, imports, server start,
-all stages, report. The profile "full" is in `benchmarks.full_run`.
+all stages, report. The other side: the original's five searches by `Tuner.search`, a sample of each timed and
+extrapolated; their budgets are larger than those of "standard". Those of "full" are in `benchmarks.full_run`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
+from benchmarks.original_searches import original_searches
 from benchmarks.studies import ROOT, clean_environment
 
 MINUTES = 10.0
@@ -50,7 +52,12 @@ def main(options: argparse.Namespace) -> None:
         Figure("ensemble: test accuracy", "%", [100 * one["ensemble"]["test_accuracy"] for one in final]),
         Figure("members: test accuracy", "%", [100 * m["test_accuracy"] for one in final for m in one["members"]]),
     ]
-    claims: list[Ratio] = [at_most(f"{profile}, cold, min", figures[0].median, MINUTES)]
+    peer = 60 * sum(search.hours(options.quick) for search in original_searches())
+    figures.append(Figure("the original's searches: Tuner.search, extrapolated", "min", [peer]))
+    claims: list[Ratio] = [
+        at_most(f"{profile}, cold, min", figures[0].median, MINUTES),
+        Ratio(f"the original's searches by Tuner.search / {profile}", peer / figures[0].median),
+    ]
     report("The default run", figures, claims, options)
 
 

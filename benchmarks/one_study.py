@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.studies import peak_memory
+from benchmarks.studies import peak_memory, trial_arguments
 
 if TYPE_CHECKING:
     from tasks.workers import WorkerPool
@@ -30,14 +30,8 @@ SPACES = ("fully_connected_hyperband", "cnn_bayesian")
 
 def main() -> None:
     """Runs it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space", choices=SPACES, help="the search space")
-    parser.add_argument("--trials", type=int, default=6, help="random trials (default: 6)")
-    parser.add_argument("--epochs", type=int, default=1, help="of each trial (default: 1)")
-    parser.add_argument("--images", type=int, help="train and validate on so many; 60,000 if not given")
-    parser.add_argument("--seed", type=int, default=1, help="of proposals and trainings (default: 1)")
+    parser = trial_arguments(__doc__, SPACES)
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="(default: all cores)")
-    parser.add_argument("--batch-size", type=int, help="images per step; the pipeline's if not given")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
         sys.stdout.write(json.dumps(search(options, Path(folder))) + "\n")

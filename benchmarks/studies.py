@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def study_arguments(description: str | None) -> argparse.ArgumentParser:
     parser = arguments(description)
     parser.add_argument("--trials", type=int, help="of each study (default: 36 fully connected, 12 CNN)")
     parser.add_argument("--repetitions", type=int, default=2, help="studies of each side (default: 2)")
+    return parser
+
+
+def trial_arguments(description: str | None, spaces: Iterable[str]) -> argparse.ArgumentParser:
+    """Returns a parser with what both sides of a study are told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("space", choices=spaces, help="the search space")
+    parser.add_argument("--trials", type=int, default=6, help="random trials (default: 6)")
+    parser.add_argument("--epochs", type=int, default=1, help="of each trial, at most (default: 1)")
+    parser.add_argument("--images", type=int, help="train and validate on so many; 60,000 if not given")
+    parser.add_argument("--seed", type=int, default=1, help="of the proposals, and of our trainings (default: 1)")
+    parser.add_argument("--batch-size", type=int, help="images per step; the side's own if not given")
     return parser
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.studies import peak_memory
+from benchmarks.studies import peak_memory, trial_arguments
 
 IMAGE_SIZE = (28, 28, 1)
 
@@ -42,14 +42,7 @@ class OriginalSearch:
 
 def main() -> None:
     """Runs it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("space", choices=SEARCHES, help="the search space")
-    parser.add_argument("--trials", type=int, default=6, help="random trials (default: 6)")
-    parser.add_argument("--epochs", type=int, default=1, help="of each trial, at most (default: 1)")
-    parser.add_argument("--images", type=int, help="train and validate on so many; 60,000 if not given")
-    parser.add_argument("--seed", type=int, default=1, help="of the proposals (default: 1)")
-    parser.add_argument("--batch-size", type=int, help="images per step; the original's if not given")
-    options = parser.parse_args()
+    options = trial_arguments(__doc__, SEARCHES).parse_args()
     with tempfile.TemporaryDirectory(prefix="study-") as folder:
         sys.stdout.write(json.dumps(search(options, folder)) + "\n")
 
