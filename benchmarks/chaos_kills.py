@@ -105,7 +105,7 @@ class Flow:
         """The processes that a kill may hit."""
         if target == "flow":
             return [self.process.pid]
-        word = "spawn_main" if target == "worker" else "temporary_server"
+        word = "spawn_main" if target == "worker" else "sqlite_server"
         return [pid for pid, line in self.processes().items() if word in line]
 
 

@@ -8,8 +8,9 @@ It has no password: it listens on this machine only. Where others can reach it, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import subprocess
+import socket
 import sys
 import threading
 import time
@@ -17,10 +18,11 @@ import urllib.request
 import webbrowser
 
 from deployments.ports import is_taken
+from flows.sqlite_server import serve
 
 
 def main() -> None:
-    """Starts it and stays until it ends."""
+    """Serves until Ctrl-C comes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=4200, help="of the server (default: 4200)")
     parser.add_argument("--no-browser", action="store_true", help="only say where the UI is")
@@ -28,18 +30,12 @@ def main() -> None:
     if is_taken("127.0.0.1", arguments.port):
         parser.error(f"port {arguments.port} is taken, by another server perhaps; --port chooses another")
     url = f"http://127.0.0.1:{arguments.port}"
-    environment = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **os.environ}
-    environment["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for the server at PREFECT_API_URL, or port 4200
-    server = ["server", "start", "--host", "127.0.0.1", "--port", str(arguments.port)]
-    # On a terminal Prefect would ask first whether to keep the address for good: every later run would need the server.
-    command = [sys.executable, "-m", "prefect", "--no-prompt", *server]
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for the server at PREFECT_API_URL, or port 4200
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
-    process = subprocess.Popen(command, env=environment)
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        status = process.wait()
-    raise SystemExit(status)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(socket.create_server(("127.0.0.1", arguments.port)))
 
 
 def _open(url: str, browser: bool) -> None:

@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(__file__).with_name("temporary_server.py")
+SCRIPT = Path(__file__).with_name("sqlite_server.py")
 SERVER_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_SERVER_UI_ENABLED": "false",  # nobody could look at it for long
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "20",  # one transaction for many states, not one for each

@@ -42,10 +42,9 @@ def dataset(store: Store) -> DatasetReference:
 
 @contextlib.contextmanager
 def prefect_server(home: Path, port: int) -> Iterator[str]:
-    """Runs a real Prefect server with a database of its own; yields the URL of its API, and kills it in the end."""
-    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    environment["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for it at port 4200
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    """Runs the server of `make ui` with a database of its own; yields the URL of its API, and kills it in the end."""
+    environment = {**os.environ, "PREFECT_HOME": str(home)}
+    command = [sys.executable, str(ROOT / "deployments/ui.py"), "--no-browser", "--port", str(port)]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,18 +1,20 @@
-"""The process of the temporary server: Prefect's own server application, on a socket that the run opened.
+"""Prefect's own server application, made to live with SQLite: for `make ui` and for a run's temporary server.
 
-Started by `flows.server` as `python -P temporary_server.py DESCRIPTOR`; it ends when its standard input does, that is
-with the run, whatever killed that.
+As the process of the temporary server it is started by `flows.server` as `python -P sqlite_server.py DESCRIPTOR`; it
+ends when its standard input does, that is with the run, whatever killed that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
@@ -75,18 +77,40 @@ class OneAtATime:
         return answer
 
 
-def serve(descriptor: int) -> None:
-    """Serves Prefect's API on an open socket until SIGTERM comes or standard input ends."""
-    threading.Thread(target=_end_with_run, daemon=True).start()
+def serve(listening: socket.socket, *, temporary: bool = False) -> None:
+    """Serves Prefect's API and UI on an open socket until SIGTERM or SIGINT comes.
+
+    Args:
+        listening: Where requests come in.
+        temporary: Leave out what serves others than a run of this process, such as schedules and UI.
+    """
     gc.disable()  # imports make thousands of objects and no garbage; looking for it would take a fifth of the time
     import uvicorn
     from prefect.server.api.server import create_app
 
-    application = OneAtATime(create_app(ephemeral=True, final=True))
+    application = OneAtATime(create_app(ephemeral=temporary, final=True))
     gc.freeze()
-    gc.enable()
+    collect_garbage_in_a_thread()
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="on"))
-    server.run(sockets=[socket.socket(fileno=descriptor)])
+    server.run(sockets=[listening])
+
+
+def collect_garbage_in_a_thread() -> None:
+    """From now on a thread of its own collects garbage, and no other thread does.
+
+    A failed statement leaves its cursor in a cycle of references, and to free it, SQLite waits for the cursor's
+    connection. That may itself be waiting for a transaction which only the event loop can end. Were the event loop to
+    collect the garbage, as Python has it, all would stand still until SQLite's timeout of 60 seconds, "database is
+    locked".
+    """
+    gc.disable()
+    threading.Thread(target=_collect_garbage, daemon=True).start()
+
+
+def _collect_garbage() -> None:
+    for second in itertools.count(1):
+        time.sleep(1)
+        gc.collect(1 if second % 60 else 2)  # the young objects; once a minute all
 
 
 def _end_with_run() -> None:
@@ -95,4 +119,5 @@ def _end_with_run() -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    threading.Thread(target=_end_with_run, daemon=True).start()
+    serve(socket.socket(fileno=int(sys.argv[1])), temporary=True)

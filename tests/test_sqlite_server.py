@@ -1,10 +1,12 @@
-"""The order that the temporary server keeps: real connections to a real uvicorn; its application notes what it sees."""
+"""How our server lives with SQLite: real connections to a real uvicorn; its application notes what it sees."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +17,28 @@ import pytest
 import uvicorn
 from websockets.sync.client import connect
 
-from flows.temporary_server import Application, Message, OneAtATime, Receive, Send
+from flows.sqlite_server import Application, Message, OneAtATime, Receive, Send
 
 CLIENTS = 8
+GARBAGE = """
+import sys, threading, time
+from flows.sqlite_server import collect_garbage_in_a_thread
+
+class Cursor:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        freed.add("event loop" if threading.current_thread() is threading.main_thread() else "other")
+
+freed = set()
+if "--in-a-thread" in sys.argv:
+    collect_garbage_in_a_thread()
+for _ in range(100_000):
+    Cursor()
+while not freed:
+    time.sleep(0.1)
+print(*freed)
+"""
 
 
 class Recorder:
@@ -142,3 +163,10 @@ def test_an_open_websocket_holds_nobody_up() -> None:
         assert httpx.post(f"http://{address}", content=b"request", timeout=30).content == b"request"
         websocket.send("still here")
         assert websocket.recv(30) == "still here"
+
+
+@pytest.mark.parametrize(("options", "where"), [(["--in-a-thread"], "other"), ([], "event loop")])
+def test_garbage_is_not_collected_by_the_event_loop(options: list[str], where: str) -> None:
+    command = [sys.executable, "-c", GARBAGE, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == where.split()
