@@ -5,11 +5,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
 
 from mnist_models.augmentation import Augmentation
-from mnist_models.oracle import converse, expected_costs, search_space
+from mnist_models.oracle import build_oracle, converse, expected_costs, search_space
 from mnist_models.records import digest
 from mnist_models.study import OracleSpec, Proposal, StageResult, Study, apply_values
 from mnist_models.training import TrainingSpec
@@ -101,6 +104,18 @@ def test_a_bayesian_search_proposes_nothing_twice() -> None:
     trials = [outcome.proposal for outcome in converse(spec, search_space("cnn_bayesian"), start)]
     assert len(trials) == 24
     assert len({tuple(trial.values.items()) for trial in trials}) == 24
+
+
+def test_the_lean_regressor_predicts_what_scikit_learn_does(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    points, queries = generator.random((30, 9)), generator.random((50, 9))
+    spec = OracleSpec(kind="bayesian", seed=1, window=1, max_trials=9)
+    oracle = build_oracle(spec, search_space("cnn_bayesian"), str(tmp_path))
+    lean = oracle.gpr.fit(points, points @ np.arange(9) + generator.random(30))
+    assert type(lean) is not GaussianProcessRegressor
+    for query in queries:
+        expected = GaussianProcessRegressor.predict(lean, query[None], return_std=True)
+        np.testing.assert_array_equal(lean.predict(query[None], return_std=True), expected)
 
 
 def test_hyperband_promotes_the_best() -> None:
