@@ -63,7 +63,7 @@ FULL: dict[str, Any] = {
 
 A CNN trial has two epochs of two fifths of the images (`trial_share`), the original's one of all; Hyperband trains
 batches of 256 (`fully_connected_batch_size`), the original 64; the CNNs that are found train anew on a linear schedule.
-Measured with seed 1 on two cores (AMD EPYC, 2026-11-23): 69 min from a cold start, in two parts (docs/performance.md);
+Measured with seed 1 on two cores (AMD EPYC, 2026-11-23): 80 min from a cold start (docs/performance.md);
 ensemble of ten seeds 99.77 % on the test set.
 """
 
