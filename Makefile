@@ -33,7 +33,7 @@ format: $(VENV)/test.stamp  ## Put the sources into shape
 check: lint types test  ## All that CI does
 
 ui: $(VENV)/run.stamp  ## Start Prefect's server and open its UI, http://127.0.0.1:4200, on what the runs did
-	$(BIN)/python deployments/ui.py $(ARGS)
+	$(BIN)/python running/ui.py $(ARGS)
 
 stack: $(VENV)/run.stamp  ## Start the production shape: PostgreSQL, server with authentication, worker
 	$(BIN)/python deployments/stack.py $(ARGS)

@@ -1,1 +1,1 @@
-"""One script per claim; each prints what it measured."""
+"""One script per claim, in rooms; each prints what it measured, by `comparison`."""

@@ -22,11 +22,13 @@ from prefect.events.actions import CallWebhook, ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.settings import get_current_settings
 
-from flows import full_pipeline
+from flows import candidates, full_pipeline
 
 LOG = logging.getLogger(__name__)
 SILENCE = 120  # seconds; runs send a heartbeat every 30
-FLOWS = sorted(value.name for value in vars(full_pipeline).values() if isinstance(value, Flow))
+FLOWS = sorted(
+    {value.name for module in (full_pipeline, candidates) for value in vars(module).values() if isinstance(value, Flow)}
+)
 OUR_FLOWS = {"prefect.resource.role": "flow", "prefect.resource.name": FLOWS}
 FINAL = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")}
 PARTS = ("description", "enabled", "trigger", "actions")

@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 
 from deployments import postgres
-from deployments.ports import is_taken
+from running.ports import is_taken
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent

@@ -2,5 +2,5 @@
 
 import logging
 
-for package in ("flows", "tasks", "mnist_models"):
+for package in ("flows", "running", "tasks", "mnist_models"):
     logging.getLogger(package).setLevel(logging.INFO)  # their lines tell the story of a run, whoever starts it

@@ -5,14 +5,15 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.preprocessing import preprocessing
-from flows.stage import train_model, tune
-from flows.terminal import run_alone
-from mnist_models.augmentation import Augmentation
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.optimizers import Optimizer
-from mnist_models.study import OracleSpec, StageResult, Study
-from mnist_models.training import TrainingSpec
+from mnist_models.data.augmentation import Augmentation
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.settings import Settings
+from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.report.run import StageResult
+from mnist_models.search.study import OracleSpec, Study
+from mnist_models.training.specification import TrainingSpec
+from running.terminal import run_alone
+from tasks.stages import train_model, tune
 from tasks.stopping import stoppable
 
 BATCH_SIZE = 256

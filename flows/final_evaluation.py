@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.candidates import train_candidates
 from flows.preprocessing import preprocessing
-from flows.terminal import run_alone
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import FinalResult
-from mnist_models.study import StageResult
-from mnist_models.training import TrainingResult, TrainingSpec
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.settings import Settings
+from mnist_models.judging.evaluation import FinalResult
+from mnist_models.report.run import StageResult
+from mnist_models.training.result import TrainingResult
+from mnist_models.training.specification import TrainingSpec
+from running.terminal import run_alone
 from tasks.evaluation import evaluate_members
 from tasks.stopping import stoppable
 from tasks.training import train_models
@@ -23,11 +25,7 @@ def final_evaluation(
 ) -> tuple[FinalResult, list[TrainingResult]]:
     """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
     dataset = dataset or preprocessing(settings)
-    if stages is None:
-        from flows.full_pipeline import train_candidates  # which runs this flow at its end
-
-        stages = train_candidates(settings, dataset)
-    chosen = choose(stages)
+    chosen = choose(stages or train_candidates(settings, dataset))
     specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}
     members = [member for member, _ in train_models(specs, dataset, settings)]
     return evaluate_members(chosen.name, members, dataset, settings), members

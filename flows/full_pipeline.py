@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.terminal import read_settings, run
+from running.terminal import read_settings, run
 
 if __name__ == "__main__":  # --help answers, and a bad option is refused, before the heavy imports
     SETTINGS = read_settings()
@@ -14,17 +14,13 @@ from datetime import datetime
 import prefect.runtime
 from prefect import flow
 
-from flows.cnn import cnn_augmentation, cnn_baseline, cnn_bayesian, cnn_learning_rate, cnn_residual
+from flows.candidates import train_candidates
 from flows.final_evaluation import final_evaluation
-from flows.fully_connected import fully_connected_baseline, fully_connected_grid, fully_connected_hyperband
 from flows.preprocessing import preprocessing
-from flows.stage import Stages
-from flows.summary import print_summary
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.run import Run
-from mnist_models.store import Store
-from mnist_models.study import StageResult
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from mnist_models.report.run import Run
+from running.summary import print_summary
 from tasks.artifacts import show_on_this_run, tag_run
 from tasks.reporting import write_run
 from tasks.sending import wait_until_sent
@@ -62,20 +58,6 @@ def full_pipeline(settings: Settings) -> Run:
     wait_until_sent()
     print_summary(finished, report, Store(settings.store).size())
     return finished
-
-
-def train_candidates(settings: Settings, dataset: DatasetReference) -> list[StageResult]:
-    """Trains and tunes all networks, side by side as far as one stage does not need what another finds."""
-    stages = Stages(settings, dataset)
-    stages.start(fully_connected_baseline)
-    stages.start(fully_connected_grid)
-    stages.start(fully_connected_hyperband)
-    stages.start(cnn_baseline)
-    stages.start(cnn_bayesian)
-    stages.start(cnn_augmentation, after=cnn_bayesian)
-    stages.start(cnn_learning_rate, after=cnn_augmentation)
-    stages.start(cnn_residual)
-    return stages.results()
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.terminal import run_alone
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.settings import Settings
+from running.terminal import run_alone
 from tasks.dataset import preprocess_dataset
 from tasks.stopping import stoppable
 

@@ -14,10 +14,11 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext, TaskRunContext
 
-from mnist_models.evaluation import FinalResult
-from mnist_models.metrics import decimal, duration, percent, title
-from mnist_models.store import Store
-from mnist_models.study import StageResult, StudyResult, Trial
+from mnist_models.foundation.store import Store
+from mnist_models.judging.evaluation import FinalResult
+from mnist_models.report.run import StageResult
+from mnist_models.report.words import decimal, duration, percent, title
+from mnist_models.search.trials import StudyResult, Trial
 from tasks.sending import send
 
 PICTURE_BYTES = 100_000  # a larger one would slow the page down

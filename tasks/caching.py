@@ -18,14 +18,17 @@ from prefect.futures import PrefectFuture
 from prefect.serializers import JSONSerializer
 from pydantic import BaseModel, ValidationError
 
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import ExportedModel, FinalResult
-from mnist_models.records import FileReference, SealedRecord
-from mnist_models.store import DamagedFileError, Store
-from mnist_models.study import StudyResult
-from mnist_models.training import TrainingResult
-from tasks.workers import PoolClosedError, pools_closed
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.files import DamagedFileError
+from mnist_models.foundation.records import FileReference, SealedRecord
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from mnist_models.judging.evaluation import FinalResult
+from mnist_models.judging.export import ExportedModel
+from mnist_models.search.trials import StudyResult
+from mnist_models.training.result import TrainingResult
+from tasks.workers.interface import WorkersClosedError
+from tasks.workers.started import workers_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
@@ -91,8 +94,8 @@ def exclusively(settings: Settings, *keys: str) -> Iterator[None]:
     said: set[str] = set()
 
     def wait(other: str) -> None:
-        if pools_closed():
-            raise PoolClosedError("the run is stopping")
+        if workers_closed():
+            raise WorkersClosedError("the run is stopping")
         if other and other not in said:
             said.add(other)
             LOG.info("waiting for %s, which computes the same", other)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from prefect import task
 
-from mnist_models.config import Settings
-from mnist_models.dataset import EMBEDDED, DatasetReference, preprocess
-from mnist_models.fingerprint import code_fingerprint
-from mnist_models.records import digest
-from mnist_models.store import Store
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.preprocessing import EMBEDDED, preprocess
+from mnist_models.foundation.fingerprint import code_fingerprint
+from mnist_models.foundation.records import digest
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute
 
@@ -23,7 +24,7 @@ LOG = logging.getLogger(__name__)
 def preprocess_task(
     source: str, root: Path, data: Path | None, images: int | None, seed: int, key: str
 ) -> DatasetReference:
-    """Loads, verifies, splits and stores a data set; see `mnist_models.dataset.preprocess`."""
+    """Loads, verifies, splits and stores a data set; see `mnist_models.data.dataset.preprocess`."""
     return preprocess(Store(root), data=data, images=images, seed=seed, key=key)
 
 
@@ -32,7 +33,8 @@ def preprocess_dataset(settings: Settings) -> DatasetReference:
     store = Store(settings.store)
     path = settings.data or EMBEDDED
     content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-    key = f"dataset-{digest([path.name, content, settings.images, settings.seed, code_fingerprint('dataset')])}"
+    code = code_fingerprint("data.preprocessing")
+    key = f"dataset-{digest([path.name, content, settings.images, settings.seed, code])}"
     dataset: DatasetReference
     dataset, _ = compute(
         preprocess_task, settings, path.name, store.root, settings.data, settings.images, settings.seed, key=key

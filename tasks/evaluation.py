@@ -6,17 +6,18 @@ from pathlib import Path
 
 from prefect import task
 
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import ExportedModel, FinalResult, evaluate_final, export_ensemble
-from mnist_models.fingerprint import code_fingerprint
-from mnist_models.records import digest
-from mnist_models.store import Store
-from mnist_models.training import TrainingResult
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.fingerprint import code_fingerprint
+from mnist_models.foundation.records import digest
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from mnist_models.judging.evaluation import FinalResult, evaluate_final
+from mnist_models.judging.export import ExportedModel, export_ensemble
+from mnist_models.training.result import TrainingResult
 from tasks.caching import DURABLE, compute
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers import worker_pool
+from tasks.workers.started import start_workers
 
 
 @task(name="evaluate", task_run_name="evaluate {stage} on the test set", **RETRIED, **DURABLE)
@@ -24,8 +25,8 @@ from tasks.workers import worker_pool
 def evaluate_task(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
 ) -> FinalResult:
-    """Reads the test set; see `mnist_models.evaluation.evaluate_final`."""
-    return worker_pool(workers).run(0, evaluate_final, stage, members, dataset, root, key=key)
+    """Reads the test set; see `mnist_models.judging.evaluation.evaluate_final`."""
+    return start_workers(workers).run(0, evaluate_final, stage, members, dataset, root, key=key)
 
 
 @task(name="export", task_run_name="export model.keras", **RETRIED, **DURABLE)
@@ -33,15 +34,15 @@ def evaluate_task(
 def export_task(
     members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
 ) -> ExportedModel:
-    """Writes the final model as one file; see `mnist_models.evaluation.export_ensemble`."""
-    return worker_pool(workers).run(0, export_ensemble, members, dataset, root, key=key)
+    """Writes the final model as one file; see `mnist_models.judging.evaluation.export_ensemble`."""
+    return start_workers(workers).run(0, export_ensemble, members, dataset, root, key=key)
 
 
 def evaluate_members(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, settings: Settings
 ) -> FinalResult:
     """Judges the members and their ensemble on the test set."""
-    code = code_fingerprint("evaluation", members[0].spec.network)
+    code = code_fingerprint("judging.evaluation", f"networks.{members[0].spec.network}")
     key = f"final-{digest([stage, [member.key for member in members], dataset.fingerprint, code])}"
     root = Store(settings.store).root
     result: FinalResult
@@ -51,7 +52,7 @@ def evaluate_members(
 
 def export_members(members: list[TrainingResult], dataset: DatasetReference, settings: Settings) -> ExportedModel:
     """Returns the file of the members' ensemble."""
-    code = code_fingerprint("evaluation", members[0].spec.network)
+    code = code_fingerprint("judging.export", f"networks.{members[0].spec.network}")
     key = f"export-{digest([[member.key for member in members], dataset.fingerprint, code])}"
     root = Store(settings.store).root
     exported: ExportedModel

@@ -14,14 +14,14 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from mnist_models.dataset import read_split
-from mnist_models.evaluation import ExportedModel
-from mnist_models.fingerprint import code_fingerprint
-from mnist_models.metrics import percent
-from mnist_models.networks import NETWORKS
-from mnist_models.report import write_report
-from mnist_models.run import Run
-from mnist_models.store import Store
+from mnist_models.data.dataset import read_split
+from mnist_models.foundation.fingerprint import code_fingerprint
+from mnist_models.foundation.store import Store
+from mnist_models.judging.export import ExportedModel
+from mnist_models.networks.by_name import NETWORKS
+from mnist_models.report.page import write_report
+from mnist_models.report.run import Run
+from mnist_models.report.words import percent
 from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
 from tasks.evaluation import export_members
@@ -43,7 +43,9 @@ def report_task(run: Run, model: ExportedModel) -> Path:
         run,
         mistake_images=np.asarray(read_split(store, run.dataset, "test").x[wrong]),
         environment=environment(),
-        code_fingerprint=code_fingerprint("oracle", "evaluation", *NETWORKS),
+        code_fingerprint=code_fingerprint(
+            "search.conversation", "training.loop", "judging.evaluation", *(f"networks.{name}" for name in NETWORKS)
+        ),
         kept_pictures=store.root / "pictures.npz",
     )
     _point_latest(store, folder)

@@ -7,7 +7,7 @@ from typing import Any
 from prefect import State, Task
 from prefect.client.schemas.objects import TaskRun
 
-from tasks.workers import WorkerDiedError
+from tasks.workers.interface import WorkerDiedError
 
 
 def can_retry(task: Task[..., Any], run: TaskRun, state: State) -> bool:

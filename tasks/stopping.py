@@ -12,18 +12,19 @@ from prefect.exceptions import CancelledRun
 from prefect.states import Cancelled
 from prefect.transactions import get_transaction
 
-from tasks.workers import PoolClosedError, close_pools
+from tasks.workers.interface import WorkersClosedError
+from tasks.workers.started import close_workers
 
 P = ParamSpec("P")
 R = TypeVar("R")
-STOPPED = (PoolClosedError, CancelledRun)
+STOPPED = (WorkersClosedError, CancelledRun)
 
 
 def stop_workers(error: BaseException) -> None:
     """Stops all workers of this process, because of an error, or of a signal, which is raised as one."""
     if not isinstance(error, Exception):
         logging.getLogger("prefect").setLevel(logging.CRITICAL)  # to it, each cancelled task is an error
-    close_pools()
+    close_workers()
 
 
 def stoppable(function: Callable[P, R]) -> Callable[P, R]:

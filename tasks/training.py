@@ -8,15 +8,17 @@ from pathlib import Path
 from prefect import task
 from prefect.futures import PrefectFuture
 
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.store import Store
-from mnist_models.training import TrainingResult, TrainingSpec, fit
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from mnist_models.training.loop import fit
+from mnist_models.training.result import TrainingResult
+from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import name_task_run
 from tasks.caching import DURABLE, exclusively, is_cached, read_record, submit
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers import worker_pool
+from tasks.workers.started import start_workers
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
@@ -44,8 +46,8 @@ def train_task(
     keep_weights: bool,
     key: str,
 ) -> TrainingResult:
-    """Trains one network in a worker process; see `mnist_models.training.fit`."""
-    result = worker_pool(workers).run(
+    """Trains one network in a worker process; see `mnist_models.training.loop.fit`."""
+    result = start_workers(workers).run(
         priority, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
     )
     name_task_run(_scored(name, result))

@@ -13,17 +13,19 @@ from prefect import task
 from prefect.futures import PrefectFuture
 from prefect.transactions import CommitMode, get_transaction
 
-from mnist_models.config import Settings
-from mnist_models.dataset import DatasetReference
-from mnist_models.metrics import duration
-from mnist_models.store import Store
-from mnist_models.study import Proposal, Study, StudyResult, Trial, failed_trial, record_trial
-from mnist_models.training import TrainingResult
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from mnist_models.report.words import duration
+from mnist_models.search.study import Proposal, Study
+from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial
+from mnist_models.training.result import TrainingResult
 from tasks.artifacts import StudyProgress, show_leaderboard
 from tasks.caching import DURABLE, compute
 from tasks.stopping import stoppable
 from tasks.training import submit_trial
-from tasks.workers import PoolClosedError, quiet_import
+from tasks.workers.interface import WorkersClosedError
+from tasks.workers.process import quiet_import
 
 LOG = logging.getLogger(__name__)
 MOST_FAILED = 0.5  # a study ends with an error where more than this share of its trials failed
@@ -46,7 +48,7 @@ class _SubmittedTrial:
         self.future.wait()
         proposal, state = self.proposal, self.future.state
         if state.is_cancelled() or state.is_crashed():
-            raise PoolClosedError("the run is stopping")
+            raise WorkersClosedError("the run is stopping")
         result: Any = state.result(raise_on_failure=False)
         if isinstance(result, BaseException):
             return failed_trial(proposal.number, proposal.parent, proposal.values, f"{type(result).__name__}: {result}")
@@ -63,14 +65,16 @@ class _SubmittedTrial:
 def study_task(name: str, study: Study, dataset: DatasetReference, settings: Settings, key: str) -> StudyResult:
     """Converses with the study's oracle until it has no more trials to propose."""
     with quiet_import():
-        from mnist_models import oracle  # KerasTuner imports TensorFlow
+        from mnist_models.search.conversation import converse  # KerasTuner imports TensorFlow
+        from mnist_models.search.costs import expected_costs
+        from mnist_models.search.spaces import search_space
     warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
     transaction = get_transaction()
     if transaction is not None:
         transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
 
-    space = oracle.search_space(study.space)
-    costs = oracle.expected_costs(study.oracle, space)
+    space = search_space(study.space)
+    costs = expected_costs(study.oracle, space)
     worst = math.log(dataset.classes)
 
     def start(proposal: Proposal) -> _SubmittedTrial:
@@ -81,7 +85,7 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
 
     progress = _Progress(study.name, costs)
     trials: list[Trial] = []
-    for outcome in oracle.converse(study.oracle, space, start):
+    for outcome in converse(study.oracle, space, start):
         trials.append(outcome.trial())
         progress.tell(trials[-1])
     failed = [trial for trial in trials if trial.failure]

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from mnist_models.dataset import DatasetReference, preprocess
-from mnist_models.store import Store
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.preprocessing import preprocess
+from mnist_models.foundation.store import Store
 
 ROOT = Path(__file__).parent.parent
 TINY = [  # all stages, as small as they go

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mnist_models.dataset import DatasetReference
-from mnist_models.evaluation import FinalResult, MemberScore, Mistake, Score, class_scores, wilson_interval
-from mnist_models.study import StageResult, Trial
-from mnist_models.training import TrainingResult, TrainingSpec
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.judging.evaluation import FinalResult, MemberScore, Mistake
+from mnist_models.judging.scores import Score, class_scores, wilson_interval
+from mnist_models.report.run import StageResult
+from mnist_models.search.trials import Trial
+from mnist_models.training.result import TrainingResult
+from mnist_models.training.specification import TrainingSpec
 
 HISTORY = {
     "loss": (0.9, 0.4, 0.2),

@@ -47,6 +47,6 @@ def test_a_backward_arrow_would_be_seen() -> None:
 
 def test_settings_and_records_are_light() -> None:
     heavy = "{'tensorflow', 'keras', 'prefect', 'matplotlib', 'keras_tuner'}"
-    code = f"import sys, mnist_models.config, mnist_models.study; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, mnist_models.foundation.settings, mnist_models.search.study; print(sorted({heavy} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"

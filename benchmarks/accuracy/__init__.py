@@ -1,0 +1,1 @@
+"""How accurate: of the final model, of cheap trials as guides, and how soon."""

@@ -1,0 +1,1 @@
+"""What survives: kills at any moment, many triggers at once."""

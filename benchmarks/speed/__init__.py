@@ -1,0 +1,1 @@
+"""How fast: trials an hour, whole runs, what the pipeline costs besides training."""

@@ -1,0 +1,96 @@
+"""A preprocessed data set: its record, and its arrays read back from memory-mapped files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mnist_models.foundation.files import DamagedFileError
+from mnist_models.foundation.records import FileReference, SealedRecord
+from mnist_models.foundation.store import Store
+
+MAXIMUM_PIXEL = 255
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and their labels.
+
+    Attributes:
+        x: uint8 [n, height, width, channels], as stored; `scale` makes what a network is fed.
+        y: int32 [n], from 0 to classes - 1.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+class DatasetReference(SealedRecord):
+    """A preprocessed data set in the store.
+
+    Attributes:
+        fingerprint: SHA-256 of the source's arrays and of how they were split.
+        source: File name of the source.
+        image_shape: (height, width, channels).
+        classes: Number of classes.
+        train, validation, test: Number of images of each split.
+        files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test.
+    """
+
+    fingerprint: str
+    source: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    train: int
+    validation: int
+    test: int
+    files: dict[str, FileReference]
+
+
+def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
+    """Returns a split's images as views of memory-mapped files.
+
+    Args:
+        store: The store that holds the data set.
+        dataset: Which data set.
+        split: "train", "validation", "train+validation" or "test".
+
+    Raises:
+        ValueError: If there is no such split.
+        DamagedFileError: If a file is missing or is not what was written.
+    """
+    bounds = {
+        "train": ("train", slice(0, dataset.train)),
+        "validation": ("train", slice(dataset.train, None)),
+        "train+validation": ("train", slice(None)),
+        "test": ("test", slice(None)),
+    }
+    if split not in bounds:
+        raise ValueError(f"Expected a split out of {', '.join(bounds)}. Received: {split!r}")
+    part, rows = bounds[split]
+    x, y = (_read_array(store, dataset.files[f"{axis}_{part}"]) for axis in "xy")
+    return Images(x=x[rows], y=y[rows])
+
+
+def scale(pixels: np.ndarray) -> np.ndarray:
+    """Maps uint8 pixels 0..255 to float32 in [0, 1], in the same shape."""
+    return pixels.astype(np.float32) / np.float32(MAXIMUM_PIXEL)
+
+
+_verified: dict[tuple[Path, str], np.ndarray] = {}  # arrays this process has already checked
+
+
+def _read_array(store: Store, reference: FileReference) -> np.ndarray:
+    known = (store.root / reference.path, reference.sha256)
+    if known not in _verified:
+        path = store.verify(reference)
+        try:
+            _verified[known] = np.load(path, mmap_mode="c", allow_pickle=False)  # TensorFlow shares no read-only memory
+        except ValueError as error:
+            raise DamagedFileError(path, str(error)) from error
+    return _verified[known]

@@ -1,0 +1,86 @@
+"""Files: written atomically, packed with their own digest, and believed only when it fits."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SEAL_LENGTH = 64  # a SHA-256 in hexadecimal digits
+
+
+class DamagedFileError(Exception):
+    """A file is missing or does not hold what was written to it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader, or the machine after a power cut, finds either the old or the new content.
+
+    Raises:
+        OSError: If the disk refuses, with the file's name; the old file is untouched and no temporary one is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # which file, not only what went wrong
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def pack(arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> bytes:
+    """Packs arrays and JSON state into bytes that carry their own SHA-256; equal content gives equal bytes."""
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps(state, sort_keys=True).encode(), dtype=np.uint8)
+    members: dict[str, Any] = {**arrays, "state": text}
+    np.savez(buffer, **members)
+    payload = buffer.getvalue()
+    return hashlib.sha256(payload).hexdigest().encode() + payload
+
+
+def unpack(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads what `pack` made.
+
+    Raises:
+        DamagedFileError: If the file is missing, cut short or altered.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedFileError(path, "the file is missing") from None
+    seal, payload = data[:SEAL_LENGTH], data[SEAL_LENGTH:]
+    if hashlib.sha256(payload).hexdigest().encode() != seal:
+        raise DamagedFileError(path, "its content does not match its SHA-256")
+    with np.load(io.BytesIO(payload), allow_pickle=False) as members:
+        arrays = {name: members[name] for name in members.files}
+    state: dict[str, Any] = json.loads(arrays.pop("state").tobytes())
+    return arrays, state
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

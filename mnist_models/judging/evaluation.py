@@ -1,0 +1,108 @@
+"""The judgement: test-set figures of the final members and of their ensemble (seed, step 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mnist_models.data.dataset import DatasetReference, read_split, scale
+from mnist_models.foundation.records import Record, SealedRecord
+from mnist_models.foundation.store import Store
+from mnist_models.judging.members import build_member, set_weights
+from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score
+from mnist_models.training.result import TrainingResult, load_weights
+
+BATCH = 250  # with more, this would be what needs the most memory
+
+
+class MemberScore(Score):
+    """The score of one member of the ensemble."""
+
+    seed: int
+
+
+class Mistake(Record):
+    """A test image that the ensemble gets wrong; `index` counts the stored test images from 0."""
+
+    index: int
+    label: int
+    predicted: int
+    probability: float
+
+
+class FinalResult(SealedRecord):
+    """What the test set says of the chosen model.
+
+    Attributes:
+        stage: The stage that validation chose.
+        members: Each seed's score.
+        ensemble: The score of the members' averaged probabilities.
+        test_images: Number of test images.
+        confusion_matrix: Counts; row = true class, column = predicted class.
+        per_class: One entry per class.
+        mistakes: All misclassified images, the surest first.
+    """
+
+    stage: str
+    members: tuple[MemberScore, ...]
+    ensemble: Score
+    test_images: int
+    confusion_matrix: tuple[tuple[int, ...], ...]
+    per_class: tuple[ClassScore, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+def evaluate_final(
+    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str
+) -> FinalResult:
+    """Reads the test set, once, for the members of the final model.
+
+    Args:
+        stage: The stage that validation chose.
+        members: Trainings with weights of one network, one per seed.
+        dataset: The data set they were trained on.
+        root: The store's root.
+        key: Cache key that the record carries.
+
+    Raises:
+        DamagedFileError: If a member's weights or the data set are damaged.
+    """
+    store = Store(root)
+    test = read_split(store, dataset, "test")
+    x, labels = scale(test.x), np.asarray(test.y)
+    model = build_member(store, members[0], dataset)
+    probabilities = []
+    for member in members:  # of one network, traced once: only the weights differ
+        set_weights(model, load_weights(store, member))
+        probabilities.append(model.predict(x, batch_size=BATCH, verbose=0).astype(np.float64))
+    average = np.mean(probabilities, axis=0)
+    matrix = confusion_matrix(labels, average.argmax(axis=1), dataset.classes)
+    return FinalResult(
+        key=key,
+        stage=stage,
+        members=tuple(
+            MemberScore(seed=member.spec.seed, **score(p, labels))
+            for member, p in zip(members, probabilities, strict=True)
+        ),
+        ensemble=Score(**score(average, labels)),
+        test_images=len(labels),
+        confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
+        per_class=class_scores(matrix),
+        mistakes=_mistakes(average, labels),
+    )
+
+
+def _mistakes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Mistake, ...]:
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    surest_first = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
+    return tuple(
+        Mistake(
+            index=int(index),
+            label=int(labels[index]),
+            predicted=int(predicted[index]),
+            probability=float(probabilities[index, predicted[index]]),
+        )
+        for index in surest_first
+    )

@@ -1,0 +1,69 @@
+"""The final model as one file that plain Keras loads."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.records import FileReference, SealedRecord
+from mnist_models.foundation.store import Store
+from mnist_models.judging.members import build_member
+from mnist_models.training.result import TrainingResult
+
+if TYPE_CHECKING:
+    import keras
+
+
+class ExportedModel(SealedRecord):
+    """A `.keras` file: float32 [n, height, width, channels] in [0, 1] → float32 [n, classes], probabilities."""
+
+    file: FileReference
+
+
+def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str) -> ExportedModel:
+    """Writes one `.keras` file that averages the members' probabilities and needs nothing of this package to load.
+
+    Args:
+        members: Trainings with weights.
+        dataset: The data set they were trained on.
+        root: The store's root.
+        key: Cache key that the record carries.
+
+    Raises:
+        DamagedFileError: If a member's weights are damaged.
+    """
+    import keras
+
+    store = Store(root)
+    inputs = keras.Input(dataset.image_shape, name="image")
+    outputs = []
+    for member in members:
+        model = _with_plain_layers(build_member(store, member, dataset))
+        model.name = f"seed_{member.spec.seed}"
+        outputs.append(model(inputs))
+    average = keras.layers.Average(name="probabilities")(outputs) if len(outputs) > 1 else outputs[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        keras.Model(inputs, average, name="ensemble").save(path)
+        return ExportedModel(key=key, file=store.write(f"weights/{key}.keras", path.read_bytes()))
+
+
+def _with_plain_layers(model: keras.Model) -> keras.Model:
+    """The same network with the plain layers that ours derive from, whose weights are the same."""
+    import keras
+
+    from mnist_models.networks import layers
+
+    plain = {
+        layers.FusedBatchNormalization: keras.layers.BatchNormalization,
+        layers.TunableDropout: keras.layers.Dropout,
+    }
+
+    def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return plain.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=copy_layer, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy

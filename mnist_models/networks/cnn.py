@@ -1,0 +1,74 @@
+"""The convolutional network (seed, step 4)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+
+from mnist_models.networks.layers import FusedBatchNormalization, TunableDropout
+
+MOMENTUM = 0.9  # of the moving averages: Keras' 0.99 is still far from the truth after one epoch of 200 steps
+SubsampleType = Literal["max_pool", "strided_conv"]
+
+
+def build(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    num_conv_layers: int,
+    num_filters_first_layer: int,
+    num_filters_sub_layers: int,
+    kernel_size: int,
+    dense_layer_size: int,
+    subsample_type: SubsampleType = "max_pool",
+    activation: str = "relu",
+    dropout_rate: float = 0.0,
+    batch_normalization: bool = True,
+) -> keras.Model:
+    """Builds blocks of convolution and subsampling → dense → softmax.
+
+    Args:
+        input_shape: (height, width, channels) of the float32 images in [0, 1].
+        classes: Number of classes.
+        num_conv_layers: Number of blocks.
+        num_filters_first_layer: Filters of the first block.
+        num_filters_sub_layers: Filters of each further block.
+        kernel_size: Of each block's convolution, in pixels.
+        dense_layer_size: Neurons of the dense layer.
+        subsample_type: "max_pool" (2 × 2) or "strided_conv" (5 × 5, stride 2).
+        activation: Of convolutions and dense layer, by Keras' name.
+        dropout_rate: After the dense layer; 0 for none.
+        batch_normalization: After every convolution and the dense layer, before their activation.
+
+    Returns:
+        float32 [n, height, width, channels] → float32 [n, classes], probabilities; the layer "logits" holds what comes
+        before the softmax.
+    """
+    inputs = keras.Input(input_shape)
+    x = inputs
+    for block in range(num_conv_layers):
+        filters = num_filters_first_layer if block == 0 else num_filters_sub_layers
+        x = _apply(keras.layers.Conv2D, x, filters, activation, batch_normalization, kernel_size=kernel_size)
+        if subsample_type == "max_pool":
+            x = keras.layers.MaxPooling2D(2, padding="same")(x)
+        else:
+            x = _apply(keras.layers.Conv2D, x, filters, activation, batch_normalization, kernel_size=5, strides=2)
+    x = keras.layers.Flatten()(x)
+    x = _apply(keras.layers.Dense, x, dense_layer_size, activation, batch_normalization)
+    if dropout_rate:
+        x = TunableDropout(dropout_rate)(x)
+    x = keras.layers.Dense(classes, name="logits", dtype="float32")(x)
+    return keras.Model(inputs, keras.layers.Softmax()(x), name="cnn")
+
+
+def _apply(
+    layer: type[keras.layers.Layer], x: Any, units: int, activation: str, batch_normalization: bool, **options: Any
+) -> Any:
+    """Applies a layer, batch normalisation where wanted, and the activation."""
+    if layer is keras.layers.Conv2D:
+        options["padding"] = "same"
+    x = layer(units, use_bias=not batch_normalization, **options)(x)
+    if batch_normalization:
+        x = FusedBatchNormalization(momentum=MOMENTUM)(x)
+    return keras.layers.Activation(activation)(x)

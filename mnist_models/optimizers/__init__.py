@@ -1,0 +1,4 @@
+"""Optimisers and learning-rate schedules.
+
+Imports `foundation` only.
+"""

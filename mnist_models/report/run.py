@@ -1,0 +1,63 @@
+"""What is known of a run at its end: its stages, and the judgement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.records import Record
+from mnist_models.foundation.settings import Settings
+from mnist_models.judging.evaluation import FinalResult
+from mnist_models.search.trials import Trial
+from mnist_models.training.result import TrainingResult
+
+
+class StageResult(Record):
+    """What a stage of the pipeline hands on.
+
+    Attributes:
+        name: Of the stage.
+        model: The stage's model, trained from scratch.
+        trials: Of its study; empty for a baseline.
+        cached: Whether nothing had to be computed.
+    """
+
+    name: str
+    model: TrainingResult
+    trials: tuple[Trial, ...] = ()
+    cached: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Time that workers spent training for this stage, when it was computed."""
+        continued = {trial.parent for trial in self.trials}  # their time is part of the trial that went on from them
+        return self.model.seconds + sum(trial.seconds for trial in self.trials if trial.number not in continued)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The model's hyperparameters, with learning rate and augmentation."""
+        spec = self.model.spec
+        augmentation = spec.augmentation.model_dump() if spec.augmentation else {}
+        return {**spec.hyperparameters, "learning_rate": spec.optimizer.learning_rate, **augmentation}
+
+
+class Run(Record):
+    """A whole run.
+
+    Attributes:
+        name: For people.
+        settings: What was asked for.
+        dataset: What it trained on.
+        stages: In the order of the pipeline.
+        final: The judgement on the test set.
+        members: The models of the final ensemble.
+        seconds: From the run's begin to its end.
+    """
+
+    name: str
+    settings: Settings
+    dataset: DatasetReference
+    stages: tuple[StageResult, ...]
+    final: FinalResult
+    members: tuple[TrainingResult, ...]
+    seconds: float

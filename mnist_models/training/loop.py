@@ -1,0 +1,190 @@
+"""A training is a pure function: specification and data set in, result out, to the bit.
+
+Order and augmentation of the images are drawn from (seed, epoch), and the state after each epoch is kept in a
+checkpoint, so a training that stops and goes on ends as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_models.data.dataset import DatasetReference, Images, read_split
+from mnist_models.foundation.files import pack
+from mnist_models.foundation.records import digest
+from mnist_models.foundation.store import Store
+from mnist_models.optimizers.optimizer import learning_rates
+from mnist_models.training import hard_images
+from mnist_models.training.checkpoint import Checkpoint
+from mnist_models.training.result import TrainingResult
+from mnist_models.training.specification import TrainingSpec
+
+if TYPE_CHECKING:
+    from mnist_models.programs.program import Program
+
+METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def fit(
+    spec: TrainingSpec,
+    dataset: DatasetReference,
+    root: Path,
+    *,
+    key: str,
+    checkpoint: str | None = None,
+    keep_weights: bool = False,
+) -> TrainingResult:
+    """Trains a network.
+
+    Args:
+        spec: What to train and how.
+        dataset: What to train on.
+        root: The store's root.
+        key: Cache key that the result carries.
+        checkpoint: File below the root that holds the state after each epoch. The training goes on from it where it is
+            sound and of the same lineage, and starts anew, with a warning, where it is not. None to keep none.
+        keep_weights: Write the kept weights to the store.
+
+    Returns:
+        The result, with `failure` set where a loss was not finite.
+    """
+    from mnist_models.programs.kept import program_of  # TensorFlow, which only workers need
+
+    store = Store(root)
+    train = read_split(store, dataset, spec.split)
+    validation = read_split(store, dataset, "validation") if spec.split == "train" else None
+    keep_best = keep_weights and spec.keep == "best" and validation is not None
+    lineage = digest([spec.lineage(), dataset.fingerprint, keep_best])
+    loop = _Loop(spec, program_of(spec.shape(dataset)), train, validation, keep_best)
+    file = Checkpoint(store.root / checkpoint if checkpoint else None, lineage)
+    loop.begin(file)
+    while not loop.finished():
+        loop.train_epoch()
+        loop.save(file)
+    weights = None
+    if keep_weights and loop.failure is None:
+        weights = store.write(f"weights/{key}.npz", pack(loop.kept_weights(), {"key": key}))
+    return TrainingResult(
+        key=key,
+        spec=spec,
+        history={name: tuple(values[: spec.epochs]) for name, values in loop.history.items() if values},
+        epochs=loop.epoch,
+        best_epoch=loop.best_epoch(),
+        seconds=round(loop.seconds, 3),
+        parameters=loop.program.parameters,
+        weights=weights,
+        failure=loop.failure,
+    )
+
+
+class _Loop:
+    """Counts epochs: which images each trains on, at which rates, what it came to, and when to stop."""
+
+    def __init__(
+        self, spec: TrainingSpec, program: Program, train: Images, validation: Images | None, keep_best: bool
+    ) -> None:
+        self.spec = spec
+        self.program = program
+        self.train = train
+        self.validation = validation
+        self.keep_best = keep_best
+        self.epoch = 0
+        self.seconds = 0.0
+        self.history: dict[str, list[float]] = {name: [] for name in METRICS}
+        self.hardness = None if spec.shares is None else hard_images.unseen(len(train))
+        self.best: dict[str, np.ndarray] = {}
+        self.failure: str | None = None
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Starts anew, or goes on from the checkpoint, where there is one to be believed."""
+        self.program.begin(self.spec.seed, self.spec.hyperparameters)
+        found = checkpoint.read(self.spec.epochs)
+        if found is None:
+            return
+        arrays, state = found
+        self.program.restore(_named(arrays, "state/"))
+        self.best = _named(arrays, "best/")
+        self.hardness = arrays.get("hardness")
+        self.epoch, self.seconds, self.history = state["epoch"], state["seconds"], state["history"]
+        self.failure = state["failure"]
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Writes all that the next epoch depends on."""
+        arrays = {f"state/{name}": value for name, value in self.program.state().items()}
+        arrays |= {f"best/{name}": value for name, value in self.best.items()}
+        if self.hardness is not None:
+            arrays["hardness"] = self.hardness
+        names = ("epoch", "seconds", "history", "failure")
+        checkpoint.write(arrays, {name: getattr(self, name) for name in names})
+
+    def finished(self) -> bool:
+        """Whether all epochs are trained, no epoch has been better for too long, or the training failed."""
+        waited = self.epoch - self.best_epoch()
+        stopped = self.spec.patience is not None and waited >= self.spec.patience
+        return self.failure is not None or self.epoch >= self.spec.epochs or stopped
+
+    def best_epoch(self) -> int:
+        """The epoch whose weights are kept, from 1; 0 before the first."""
+        losses = self.history["val_loss"][: self.spec.epochs]
+        if self.spec.keep == "last" and self.spec.patience is None or not losses:
+            return min(self.epoch, self.spec.epochs)
+        return int(np.argmin(losses)) + 1
+
+    def kept_weights(self) -> dict[str, np.ndarray]:
+        """The weights that the training ends with."""
+        return self.best if self.keep_best else self.program.weights()
+
+    def train_epoch(self) -> None:
+        """Trains and validates one epoch."""
+        start = time.perf_counter()
+        measured = dict(zip(METRICS, (*self._train(), *self._validate()), strict=False))
+        self.epoch += 1
+        self.seconds += time.perf_counter() - start
+        if not all(np.isfinite(value) for value in measured.values()):
+            self.failure = f"the loss was not finite in epoch {self.epoch}"
+            return
+        for name, value in measured.items():
+            self.history[name].append(value)
+        if self.keep_best and self.best_epoch() == self.epoch:
+            self.best = self.program.weights()
+
+    def _train(self) -> tuple[float, float]:
+        """Trains one epoch; seed and number of the epoch determine all that is random in it."""
+        spec = self.spec
+        generator = np.random.default_rng([spec.seed, self.epoch])
+        order = self._choose(generator).astype(np.int32)
+        loss, accuracy, losses = self.program.train(self.train, order, self._rates(), spec.augmentation, generator)
+        if self.hardness is not None:
+            hard_images.note_losses(self.hardness, order, losses)
+        if spec.recalibrate and self.epoch + 1 == spec.epochs:
+            self.program.recalibrate(self.train, generator)
+        if spec.calibrate and self.epoch + 1 == spec.epochs:
+            self.program.calibrate(self.train, spec.augmentation, generator)
+        return loss, accuracy
+
+    def _choose(self, generator: np.random.Generator) -> np.ndarray:
+        """The images of this epoch, in order."""
+        if self.hardness is None or self.spec.shares is None:
+            return generator.permutation(len(self.train))
+        return hard_images.choose(self.hardness, self.spec.shares[self.epoch], generator)
+
+    def _rates(self) -> np.ndarray:
+        """The learning rate of each step of this epoch."""
+        shares = self.spec.shares or (1.0,) * self.spec.epochs
+        steps = [math.ceil(round(len(self.train) * share) / self.spec.batch_size) for share in shares]
+        return learning_rates(self.spec.optimizer, sum(steps[: self.epoch]), steps[self.epoch], sum(steps))
+
+    def _validate(self) -> tuple[float, ...]:
+        """Validates as the finished model sees images where this epoch's weights may be kept, else the cheaper way."""
+        if self.validation is None:
+            return ()
+        may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or self.epoch + 1 == self.spec.epochs
+        return self.program.evaluate(self.validation, all_views=may_be_kept)
+
+
+def _named(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,54 @@
+"""What a training came to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mnist_models.foundation.files import DamagedFileError, unpack
+from mnist_models.foundation.records import FileReference, SealedRecord
+from mnist_models.foundation.store import Store
+from mnist_models.training.specification import TrainingSpec
+
+
+class TrainingResult(SealedRecord):
+    """What a training came to.
+
+    Attributes:
+        history: Per metric ("loss", "accuracy", "val_loss", "val_accuracy") its value after each epoch; losses are mean
+            cross-entropies in nats, without regularisation; "loss" and "accuracy" are means over the epoch in training.
+        epochs: Epochs trained.
+        best_epoch: The epoch, from 1, whose weights were kept.
+        seconds: Time spent training, over all attempts.
+        parameters: Number of trainable parameters.
+        weights: The kept weights, where they were asked for.
+        failure: Why the training came to nothing, or None.
+    """
+
+    spec: TrainingSpec
+    history: dict[str, tuple[float, ...]]
+    epochs: int
+    best_epoch: int
+    seconds: float
+    parameters: int
+    weights: FileReference | None = None
+    failure: str | None = None
+
+    def metric(self, name: str) -> float | None:
+        """A metric at the best epoch; None where it was not measured."""
+        values = self.history.get(name, ())
+        return values[self.best_epoch - 1] if 0 < self.best_epoch <= len(values) else None
+
+
+def load_weights(store: Store, result: TrainingResult) -> dict[str, np.ndarray]:
+    """Reads the weights that a result points to.
+
+    Raises:
+        DamagedFileError: If they are missing or are not those of this result.
+    """
+    if result.weights is None:
+        raise ValueError(f"Expected a training result with weights. Received: {result.key[:20]} without.")
+    path = store.verify(result.weights)
+    arrays, state = unpack(path)
+    if state["key"] != result.key:
+        raise DamagedFileError(path, "these are the weights of another training")
+    return arrays

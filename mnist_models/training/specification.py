@@ -1,0 +1,95 @@
+"""What a training is to be: everything that can change its outcome, besides data and code."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mnist_models.data.augmentation import Augmentation
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.fingerprint import code_fingerprint
+from mnist_models.foundation.records import Record, digest
+from mnist_models.networks.by_name import Network
+from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.programs.shape import Precision, Shape
+
+
+class TrainingSpec(Record):
+    """Everything that can change the outcome of a training, besides data and code.
+
+    Attributes:
+        network: Which network.
+        hyperparameters: What its `build` takes.
+        optimizer: Optimiser and schedule.
+        augmentation: Of the training images; None for none.
+        label_smoothing: Share of the target that is spread over all classes (Szegedy et al. 2016).
+        batch_size: Images per step.
+        epochs: At most this many.
+        shares: Share of the images that each epoch trains on, one per epoch; None for all, always. Where less than all,
+            one half are those with the highest losses so far and the other half is drawn at random from the rest
+            (selective backpropagation: Jiang et al. 2019).
+        recalibrate: After the last epoch, take the statistics of batch normalisation from images without augmentation.
+        calibrate: After the last epoch, divide the logits by a temperature (Guo et al. 2017) that is fitted on newly
+            augmented training images: label smoothing makes a network less sure than it should be.
+        patience: Stop after so many epochs without a lower validation loss; None to train all epochs.
+        keep: The weights to end with: "best" of all epochs by validation loss, or "last".
+        precision: Of the products in training steps; evaluation and weights are float32.
+        split: What to train on: "train", validated after each epoch, or "train+validation".
+        seed: Of initial weights, order, augmentation and dropout.
+    """
+
+    network: Network
+    hyperparameters: dict[str, int | float | str | bool]
+    optimizer: Optimizer = Optimizer()
+    augmentation: Augmentation | None = None
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    batch_size: int = Field(default=64, ge=1)
+    epochs: int = Field(ge=1)
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
+    recalibrate: bool = False
+    calibrate: bool = False
+    patience: int | None = Field(default=None, ge=1)
+    keep: Literal["best", "last"] = "best"
+    precision: Precision = "float32"
+    split: Literal["train", "train+validation"] = "train"
+    seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.shares is not None and len(self.shares) != self.epochs:
+            raise ValueError(f"Expected a share for each of {self.epochs} epochs. Received: {len(self.shares)}")
+        return self
+
+    def key(self, dataset: DatasetReference, purpose: str) -> str:
+        """Cache key of this training: specification, data and code.
+
+        Args:
+            dataset: What it trains on.
+            purpose: "trial", whose weights are not kept, or "model".
+        """
+        code = code_fingerprint("training.loop", f"networks.{self.network}")
+        return f"{purpose}-{digest([self.model_dump(mode='json'), dataset.fingerprint, code])}"
+
+    def lineage(self) -> str:
+        """Names the trainings that share their first epochs, and so a checkpoint.
+
+        A constant learning rate does not depend on the number of epochs: a trial that Hyperband promotes to more epochs
+        goes on where it stopped.
+        """
+        exclude = {"epochs"} if self.optimizer.schedule == "constant" else set()
+        return digest(self.model_dump(mode="json", exclude=exclude))
+
+    def shape(self, dataset: DatasetReference) -> Shape:
+        """What this training has in common with those that can use the same program."""
+        return Shape(
+            network=self.network,
+            hyperparameters=self.hyperparameters,
+            image_shape=dataset.image_shape,
+            classes=dataset.classes,
+            optimizer=self.optimizer,
+            interpolation=self.augmentation.interpolation if self.augmentation else None,
+            label_smoothing=self.label_smoothing,
+            batch_size=self.batch_size,
+            precision=self.precision,
+        )

@@ -1,0 +1,1 @@
+"""Where work runs: an interface, and this machine's processes as its first implementation."""

@@ -1,0 +1,44 @@
+"""Where work runs: what tasks need of it, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended in the middle of its work: killed, out of memory, or crashed."""
+
+
+class WorkersClosedError(RuntimeError):
+    """The run is stopping; no work is taken any more."""
+
+
+class Workers(Protocol):
+    """Workers that take functions: processes of this machine (`tasks.workers.local`), or of others.
+
+    Attributes:
+        count: How many functions run at a time.
+    """
+
+    count: int
+
+    def run(self, priority: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs a function in a worker and waits for what it returns.
+
+        Args:
+            priority: The lowest of those that wait gets the next free worker; of equals, the first.
+            function: An importable function.
+            *args: Of the function; sent to the worker, as is its result.
+            **kwargs: Likewise.
+
+        Raises:
+            WorkerDiedError: If the worker died; the next call finds another.
+            WorkersClosedError: If the workers were stopped.
+        """
+
+    def close(self) -> None:
+        """Stops all workers at once, in the middle of their work."""

@@ -1,0 +1,129 @@
+"""What prefect.yaml says is what a server takes: entrypoints import, parameters fit, twice is as once."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from deployments.setup import read_deployments
+from mnist_models.foundation.settings import Settings
+from mnist_models.search.trials import StudyResult, Trial
+from tasks.artifacts import leaderboard
+from tests.conftest import ROOT
+
+DEPLOYMENTS = {entry["name"]: entry for entry in read_deployments()}
+
+
+def flow_of(entry: dict[str, Any]) -> Any:
+    path, _, name = entry["entrypoint"].partition(":")
+    return getattr(import_module(path.removesuffix(".py").replace("/", ".")), name)
+
+
+def test_the_pipeline_and_every_study_are_deployed() -> None:
+    stages = {
+        "fully_connected_grid",
+        "fully_connected_hyperband",
+        "cnn_bayesian",
+        "cnn_augmentation",
+        "cnn_learning_rate",
+    }
+    assert set(DEPLOYMENTS) == {"nightly", "weekly", "monthly"} | stages
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_fits_its_flow(name: str) -> None:
+    entry = DEPLOYMENTS[name]
+    settings = flow_of(entry).validate_parameters(entry["parameters"])["settings"]
+    assert settings == Settings(**entry["parameters"]["settings"])
+    assert entry["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
+    assert all(schedule["active"] is False for schedule in entry.get("schedules", []))
+    assert entry["work_pool"]["name"] == "mnist"
+
+
+def test_profiles_by_schedule() -> None:
+    profiles = {
+        name: DEPLOYMENTS[name]["parameters"]["settings"]["profile"] for name in ("nightly", "weekly", "monthly")
+    }
+    assert profiles == {"nightly": "quick", "weekly": "standard", "monthly": "full"}
+
+
+def test_the_form_sends_no_default_that_would_overrule_the_profile() -> None:
+    properties = Settings.model_json_schema()["properties"]
+    assert [name for name, field in properties.items() if "default" in field] == ["profile"]
+    assert all(field["description"] for field in properties.values())
+
+
+def test_deploying_twice_changes_nothing_but_what_was_switched_on(server: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path)}
+
+    def run(*command: str) -> None:
+        done = subprocess.run(
+            [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def deployed() -> dict[str, Any]:
+        found = httpx.post(f"{server}/deployments/filter", json={}).json()
+        return {
+            entry["name"]: (entry["id"], [(each["id"], each["active"]) for each in entry["schedules"]])
+            for entry in found
+            if entry["global_concurrency_limit"]["limit"] == 1
+        }
+
+    run("-m", "prefect", "work-pool", "create", "mnist", "--type", "process")
+    run("-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", "deployments/prefect.yaml")
+    first = deployed()
+    assert set(first) == set(DEPLOYMENTS)
+    assert not any(active for _, schedules in first.values() for _, active in schedules)
+    run("deployments/setup.py", "nightly")
+    second = deployed()
+    automations = httpx.post(f"{server}/automations/filter", json={}).json()
+    [(schedule, active)] = first["nightly"][1]
+    assert second == first | {"nightly": (first["nightly"][0], [(schedule, True)])}
+    run("deployments/setup.py")
+    assert deployed() == second
+    # not even the identities of their triggers: the server would forget which runs it watches
+    assert httpx.post(f"{server}/automations/filter", json={}).json() == automations
+    assert sorted(each["name"] for each in automations) == ["Failures are noted", "Silent runs are crashed"]
+    for each in automations:  # other tests kill runs on this server, and look at their states
+        httpx.delete(f"{server}/automations/{each['id']}")
+    for identity, _ in second.values():  # with the runs that were scheduled
+        httpx.delete(f"{server}/deployments/{identity}")
+
+
+def test_compose_has_health_checks_volumes_and_no_default_password() -> None:
+    text = (ROOT / "deployments/compose.yaml").read_text()
+    content = yaml.safe_load(text)
+    for name in ("postgres", "server", "worker"):
+        assert content["services"][name]["healthcheck"]["test"], name
+    assert set(content["volumes"]) == {"database", "store"}
+    assert content["services"]["server"]["ports"] == ["127.0.0.1:4200:4200"]
+    secrets = re.findall(r"\$\{(\w+)(:\?)?", text)
+    assert {name for name, required in secrets if required} == {name for name, _ in secrets}  # up is refused without
+    assert ":-" not in text
+
+
+def test_a_leaderboard_has_the_best_first_and_failures_last() -> None:
+    losses = [0.5, None, 0.1]
+    trials = tuple(
+        Trial(
+            number=number, parent=None, values={"depth": number}, epochs=1, best_epoch=1, val_loss=loss,
+            val_accuracy=None if loss is None else 1 - loss, train_accuracy=None, seconds=1.0,
+            failure="loss was not finite" if loss is None else None,
+        )
+        for number, loss in enumerate(losses, start=1)
+    )  # fmt: skip
+    rows = leaderboard(StudyResult(key="study-1", name="s", trials=trials).trials)
+    assert [row["trial"] for row in rows] == ["3", "1", "2"]
+    assert rows[0] | {"val_loss": "0.1000", "depth": "3", "failure": ""} == rows[0]
+    assert rows[2]["failure"] == "loss was not finite"

@@ -1,0 +1,152 @@
+"""Studies as Prefect tasks, on a real server with real workers: what becomes of trials that fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from keras_tuner import HyperParameters
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.preprocessing import preprocess
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.search import spaces
+from mnist_models.search.study import OracleSpec, Study
+from mnist_models.search.trials import StudyResult
+from mnist_models.training.specification import TrainingSpec
+from tasks.training import TrainingFailedError, train_models
+from tasks.tuning import StudyFailedError, run_study
+from tasks.workers.started import start_workers
+
+WORKERS = 1  # so that it is known whom a kill hits
+
+
+@pytest.fixture(autouse=True)
+def api(server: str) -> Iterator[None]:
+    with temporary_settings({PREFECT_API_URL: server}):
+        yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(profile="quick", images=600, store=tmp_path, workers=WORKERS)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DatasetReference:
+    return preprocess(Store(tmp_path), data=None, images=600, seed=1, key="dataset-tuning")
+
+
+def study_of(rates: list[float], monkeypatch: pytest.MonkeyPatch, epochs: int = 2) -> Study:
+    """A grid of learning rates of plain SGD; 1e6 is too much."""
+
+    def space() -> HyperParameters:
+        hp = HyperParameters()
+        hp.Choice("learning_rate", rates)
+        return hp
+
+    monkeypatch.setattr(spaces, "example", space, raising=False)
+    template = TrainingSpec(
+        network="fully_connected",
+        hyperparameters={"hidden_layer_size": 32, "depth": 2, "activation": "linear"},
+        optimizer=Optimizer(name="sgd"),
+        epochs=epochs,
+    )
+    return Study(name="example", space="example", oracle=OracleSpec(kind="grid", seed=1, window=1), template=template)
+
+
+def run(study: Study, data: DatasetReference, settings: Settings) -> tuple[StudyResult, bool]:
+    @flow(name="example")
+    def example() -> tuple[StudyResult, bool]:
+        return run_study(study, data, settings)
+
+    return example()
+
+
+def test_a_trial_whose_loss_is_not_finite_is_recorded(
+    settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = study_of([0.1, 1e6, 0.01], monkeypatch)
+    with caplog.at_level(logging.WARNING):
+        result, cached = run(study, data, settings)
+    assert not cached
+    assert [trial.failure for trial in result.trials] == [None, "the loss was not finite in epoch 1", None]
+    assert result.best.number in (1, 3)
+    assert "example  trial 2 failed: the loss was not finite in epoch 1" in caplog.text
+    assert run(study, data, settings) == (result, True)
+
+
+def test_too_many_failures_end_a_study(
+    settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StudyFailedError, match="example: 2 of 3 trials failed, the last by the loss was not finite"):
+        run(study_of([0.1, 1e6, 2e6], monkeypatch), data, settings)
+    kept = list(Store(settings.store).results.glob("trial-*"))
+    assert len(kept) == 3, "a trial's result is stored when the trial ends, whatever becomes of its study"
+
+
+def test_a_model_that_fails_is_an_error(settings: Settings, data: DatasetReference) -> None:
+    spec = TrainingSpec(
+        network="fully_connected",
+        hyperparameters={"hidden_layer_size": 32, "depth": 2, "activation": "linear"},
+        optimizer=Optimizer(name="sgd", learning_rate=1e6),
+        epochs=2,
+    )
+
+    @flow(name="example")
+    def example() -> None:
+        train_models({"example model": spec}, data, settings)
+
+    with pytest.raises(TrainingFailedError, match="example model: the loss was not finite in epoch 1"):
+        example()
+
+
+def kill_first_trial(store: Path, times: int) -> threading.Thread:
+    """Kills the worker after its next checkpoint, so many times."""
+
+    def kill() -> None:
+        seen = 0.0
+        for _ in range(times):
+            while (newest := max((p.stat().st_mtime for p in store.glob("checkpoints/*/*.npz")), default=0.0)) <= seen:
+                time.sleep(0.01)
+            seen = newest
+            for pid in start_workers(WORKERS).processes():
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.5)  # until it is dead, and its last checkpoint old
+            seen = max((p.stat().st_mtime for p in store.glob("checkpoints/*/*.npz")), default=seen)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_trial_whose_worker_dies(
+    times: int, settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of([0.1, 0.01, 0.05], monkeypatch, epochs=150)
+    kill_first_trial(settings.store, times)
+    result, _ = run(study, data, settings)
+    failures = [trial.failure for trial in result.trials]
+    assert failures[1:] == [None, None]
+    if times == 2:
+        assert failures[0] is None
+        assert run(study, data, settings) == (result, True)
+    else:  # the third time is the last; a later run tries again
+        assert failures[0] is not None
+        assert "worker process died" in failures[0]
+        again, cached = run(study, data, settings)
+        assert not cached
+        assert again.best
+        assert [trial.failure for trial in again.trials] == [None] * 3
+        assert again.trials[1:] == result.trials[1:]
