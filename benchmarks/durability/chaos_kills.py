@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HOOKS = Path(__file__).parent / "chaos_hooks"
 SOON = 40.0  # seconds after which a run that was to be killed at a random instant is left to a later kill
 

@@ -31,7 +31,7 @@ class Search:
         """Times the sample and extrapolates."""
         sample = 1 if quick else self.sample
         limits = [f"--trials={sample}", f"--epochs={1 if quick else self.epochs}"] + ["--images=600"] * quick
-        seconds = run_study_process("tuner_search", self.stage, *limits)["seconds"]
+        seconds = run_study_process("peers.tuner_search", self.stage, *limits)["seconds"]
         return seconds / sample * self.trials / 3600
 
 

@@ -31,12 +31,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
+from benchmarks.speed.studies import ROOT
 from mnist_models.foundation.settings import Settings
 from mnist_models.search.study import OracleSpec, Study
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import prepare, run
 
-ROOT = Path(__file__).parent.parent
 PIPELINE = [sys.executable, str(ROOT / "flows/full_pipeline.py")]
 BARE = [sys.executable, "-m", "benchmarks.speed.bare_pipeline"]
 TINY = [  # every stage, as small as it goes; a cached run loads results of the same number and kind
@@ -103,7 +103,7 @@ def measure_studies(folder: Path, repetitions: int, quick: bool) -> tuple[Studie
     from prefect import flow
 
     import tasks.training
-    from benchmarks import overhead  # workers know this module by its name, not as the main one
+    from benchmarks.speed import overhead  # workers know this module by its name, not as the main one
 
     os.environ[BUSY] = str(folder / "busy")
     vars(tasks.training)["fit"] = overhead.timed_fit

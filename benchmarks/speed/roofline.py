@@ -19,13 +19,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from benchmarks.comparison import Figure, Ratio, arguments, report
 from flows.cnn import residual_spec
 from mnist_models.foundation.settings import Settings
 from mnist_models.training.specification import TrainingSpec
 
 if TYPE_CHECKING:
-    from mnist_models.data.dataset import Images
+    from mnist_models.data.dataset import DatasetReference, Images
 
 SIZE = 2048  # rows and columns of the large matrices
 PRECISIONS: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
@@ -73,18 +75,23 @@ def peak(precision: str, repetitions: int) -> list[float]:
     return [2 * SIZE**3 / _seconds(lambda: product().numpy()) / 1e9 for _ in range(repetitions)]
 
 
-def reached(spec: TrainingSpec, images: Images, repetitions: int) -> tuple[list[float], int]:
+def reached(spec: TrainingSpec, dataset: DatasetReference, images: Images, repetitions: int) -> tuple[list[float], int]:
     """Measures a training's GFLOP/s; returns them and the multiply-adds of one image's forward pass."""
-    from mnist_models.programs.program import Program
+    from mnist_models.programs.kept import program_of
 
-    program = Program(spec, images.x.shape[1:], 10)
-    forward, first = multiply_adds(program.one_view)
+    program = program_of(spec.shape(dataset))
+    program.begin(spec.seed, spec.hyperparameters)
+    forward, first = multiply_adds(program.trainee.one_view)
     work = 2 * (3 * forward - first) * len(images)
-    program.train_epoch(images, 0)
-    speeds = [
-        work / _seconds(lambda e=epoch: program.train_epoch(images, e)) / 1e9 for epoch in range(1, repetitions + 1)
-    ]
-    return speeds, forward
+    rates = np.full(math.ceil(len(images) / spec.batch_size), 1e-3, np.float32)
+
+    def train_epoch(epoch: int) -> None:
+        generator = np.random.default_rng(epoch)
+        order = generator.permutation(len(images)).astype(np.int32)
+        program.train(images, order, rates, spec.augmentation, generator)
+
+    train_epoch(0)
+    return [work / _seconds(lambda: train_epoch(1)) / 1e9 for _ in range(repetitions)], forward
 
 
 def _seconds(work: Any) -> float:
@@ -107,7 +114,8 @@ def main(options: argparse.Namespace) -> None:
     repetitions, count = (1, 500) if options.quick else (5, 12_800)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        split = read_split(store, preprocess(store, data=None, images=None, seed=1, key="roofline"), "train")
+        dataset = preprocess(store, data=None, images=None, seed=1, key="roofline")
+        split = read_split(store, dataset, "train")
         images = Images(split.x[:count], split.y[:count])
     figures, claims = [], []
     peaks = {}
@@ -116,7 +124,7 @@ def main(options: argparse.Namespace) -> None:
         peaks[precision] = figures[-1].median
     for name, spec in specs().items():
         for precision in PRECISIONS:
-            speeds, forward = reached(spec.model_copy(update={"precision": precision}), images, repetitions)
+            speeds, forward = reached(spec.model_copy(update={"precision": precision}), dataset, images, repetitions)
             figures.append(Figure(f"{name}, {precision}", "GFLOP/s", speeds))
             share = statistics.median(speeds) / peaks[precision]
             claims.append(Ratio(f"{name} ({forward / 1e6:.2f} M multiply-adds), {precision}: of peak", share))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.comparison import Figure, arguments
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FULLY_CONNECTED, CNN = "fully connected, 5 epochs", "CNN, 1 epoch"
 STUDIES = {FULLY_CONNECTED: ("fully_connected_hyperband", 5, 36), CNN: ("cnn_bayesian", 1, 12)}  # space, epochs, trials
 
@@ -24,7 +24,7 @@ class Side:
 
     name: str
     options: tuple[str, ...] = ()
-    module: str = "one_study"
+    module: str = "speed.one_study"
     rates: list[float] = field(default_factory=list)
     gigabytes: list[float] = field(default_factory=list)
 

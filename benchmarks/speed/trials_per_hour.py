@@ -16,7 +16,7 @@ import argparse
 from benchmarks.comparison import Ratio, at_least, report
 from benchmarks.speed.studies import CNN, FULLY_CONNECTED, Side, study_arguments, take_turns
 
-PEER = "tuner_search"
+PEER = "peers.tuner_search"
 
 
 def main(options: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,8 @@ from mnist_models.data.dataset import MAXIMUM_PIXEL
 ALIGNMENT = 64  # bytes that memory must be a multiple of, for TensorFlow to share it
 
 
-def compile_graph(function: Callable[..., Any], *signature: tf.TensorSpec) -> Callable[..., Any]:
-    """Compiles a function, as it is: autograph would rewrite it into files that a killed worker leaves behind."""
-    compiled: Callable[..., Any] = tf.function(function, input_signature=signature, autograph=False)
-    return compiled
+compile_graph = functools.partial(tf.function, autograph=False)
+"""Compiles a function, as it is: autograph would rewrite it into files that a killed worker leaves behind."""
 
 
 def image_signature(image_shape: tuple[int, int, int]) -> tuple[tf.TensorSpec, tf.TensorSpec]:

@@ -1,4 +1,4 @@
-"""A program: a network, its optimiser and the graphs that train and evaluate it, many steps at a call."""
+"""A program: a network, its optimiser, and the graph that trains it, many steps at a call."""
 
 from __future__ import annotations
 
@@ -11,42 +11,44 @@ import tensorflow as tf
 from mnist_models.data.augmentation import Augmentation, draw_transforms, transform
 from mnist_models.data.dataset import Images
 from mnist_models.optimizers.optimizer import build_optimizer
-from mnist_models.programs.calibration import fit_temperature
-from mnist_models.programs.evaluating import BATCH, Evaluating
-from mnist_models.programs.graphs import batches, compile_graph, scale_pixels, tensor_over
+from mnist_models.programs.graphs import add_up, batches, compile_graph, image_signature, scale_pixels, tensor_over
 from mnist_models.programs.shape import Shape
-from mnist_models.programs.stepping import Stepping
 from mnist_models.programs.trainee import Trainee
 from mnist_models.programs.tunable import Tunable
 
 CHUNK_IMAGES = 6_400  # at a call of the graph: enough to hide Python, and few enough that their random bits are small
-RECALIBRATION_BATCH = 500
-RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
-CALIBRATION_IMAGES = 10_000
 
 
 class Program:
-    """Trains and evaluates a network, as it is told: it knows of no epochs and of no schedule.
+    """Trains a network as it is told: it knows of no epochs and of no schedule.
 
     After `begin` it computes the same, to the bit, as a new program of its shape.
 
     Args:
         shape: What its graphs depend on.
+
+    Attributes:
+        trainee: The network.
     """
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self._trainee = Trainee(shape)
+        self.trainee = Trainee(shape)
+        self._variables = self.trainee.model.trainable_variables
         self._optimizer = build_optimizer(shape.optimizer)
-        self._optimizer.build(self._trainee.model.trainable_variables)
-        self._tunable = Tunable(self._trainee.model)
-        self._stepping = Stepping(shape, self._trainee, self._optimizer, self._tunable)
-        self._evaluating = Evaluating(shape.image_shape, self._trainee)
-        self._observe = compile_graph(
-            lambda pixels: self._trainee.one_view(scale_pixels(pixels), training=True),
-            tf.TensorSpec([None, *shape.image_shape], tf.uint8),
+        self._optimizer.build(self._variables)
+        self._tunable = Tunable(self.trainee.model)
+        self._steps = compile_graph(
+            self._run_steps,
+            input_signature=(
+                *image_signature(shape.image_shape),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None, 8], tf.float32),
+                tf.TensorSpec([None, self._tunable.units], tf.uint16),
+                tf.TensorSpec([None], tf.float32),
+            ),
         )
-        self._initial = [_compressed(variable.numpy()) for variable in self._variables()]
+        self._initial = [_compressed(variable.numpy()) for variable in self._all_variables()]
 
     def begin(self, seed: int, hyperparameters: dict[str, Any]) -> None:
         """Starts a training.
@@ -55,10 +57,19 @@ class Program:
             seed: Determines the first weights.
             hyperparameters: Of this shape; what they say of dropout and L2 is taken over.
         """
-        for variable, value in zip(self._variables(), self._initial, strict=True):
+        for variable, value in zip(self._all_variables(), self._initial, strict=True):
             variable.assign(np.broadcast_to(value, variable.shape))
-        self._trainee.draw_weights(seed)
+        self.trainee.draw_weights(seed)
         self._tunable.set(hyperparameters)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that training changes: weights, seed generators, optimiser; by number."""
+        return {f"{number:03d}": variable.numpy() for number, variable in enumerate(self._all_variables())}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Sets what `state` returned."""
+        for number, variable in enumerate(self._all_variables()):
+            variable.assign(state[f"{number:03d}"])
 
     def train(
         self,
@@ -83,66 +94,56 @@ class Program:
         transforms = draw_transforms(ranges, len(order), self.shape.image_shape, generator)
         pixels, labels = tensor_over(images.x), tensor_over(images.y)
         totals, every_loss = np.zeros(2), []
-        chunk_steps = max(CHUNK_IMAGES // self.shape.batch_size, 1)
-        for steps in batches(len(rates), chunk_steps):
-            rows = slice(steps.start * self.shape.batch_size, steps.stop * self.shape.batch_size)
+        batch_size = self.shape.batch_size
+        for steps in batches(len(rates), max(CHUNK_IMAGES // batch_size, 1)):
+            rows = slice(steps.start * batch_size, steps.stop * batch_size)
             bits = _random_bits(generator, len(order[rows]), self._tunable.units)
-            some, losses = self._stepping.run(pixels, labels, order[rows], transforms[rows], bits, rates[steps])
+            some, losses = self._steps(pixels, labels, order[rows], transforms[rows], bits, rates[steps])
             totals += some.numpy()
             every_loss.append(losses.numpy())
         loss, accuracy = totals / len(order)
         return float(loss), float(accuracy), np.concatenate(every_loss)
 
-    def recalibrate(self, images: Images, generator: np.random.Generator) -> None:
-        """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
-        chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
-        for rows in batches(len(chosen), RECALIBRATION_BATCH):
-            self._observe(images.x[chosen[rows]])
+    def _run_steps(
+        self, pixels: Any, labels: Any, order: Any, transforms: Any, bits: Any, rates: Any
+    ) -> tuple[Any, Any]:
+        """The graph: totals, float64 [2], and the losses of all images, float32 [n]."""
+        batch, steps = self.shape.batch_size, tf.shape(rates)[0]
 
-    def calibrate(self, images: Images, ranges: Augmentation | None, generator: np.random.Generator) -> None:
-        """Divides the logits by the temperature that suits training images, newly augmented."""
-        self._trainee.update_evaluated()
-        network = self._trainee.evaluated(all_views=False)
-        chosen = generator.permutation(len(images))[:CALIBRATION_IMAGES]
-        transforms = draw_transforms(ranges, len(chosen), self.shape.image_shape, generator)
-        logits = []
-        for rows in batches(len(chosen), BATCH):
-            seen = transform(scale_pixels(images.x[chosen[rows]]), transforms[rows], self.shape.interpolation)
-            logits.append(network(seen, training=False).numpy())
-        temperature = fit_temperature(np.concatenate(logits), images.y[chosen])
-        for variable in self._trainee.one_view.get_layer("logits").trainable_variables:
-            variable.assign(variable / temperature)
+        def train(step: Any, totals: Any, every_loss: Any) -> tuple[Any, Any, Any]:
+            rows = slice(step * batch, (step + 1) * batch)
+            plain = scale_pixels(tf.gather(pixels, order[rows]))
+            images = transform(plain, transforms[rows], self.shape.interpolation)
+            some, losses = self._step(images, tf.gather(labels, order[rows]), bits[rows], rates[step])
+            return step + 1, totals + some, every_loss.write(step, losses)
 
-    def evaluate(self, images: Images, *, all_views: bool = True) -> tuple[float, float]:
-        """Returns mean loss and accuracy on some images.
+        every_loss = tf.TensorArray(tf.float32, steps, infer_shape=False, element_shape=[None])
+        start = (0, tf.zeros(2, tf.float64), every_loss)
+        _, totals, every_loss = tf.while_loop(lambda step, *_: step < steps, train, start, parallel_iterations=1)
+        return totals, every_loss.concat()
 
-        Args:
-            images: What to evaluate on.
-            all_views: As the finished model sees them; else by the one view that it was trained on, which is cheaper.
-        """
-        self._trainee.update_evaluated()
-        return self._evaluating.run(images, all_views=all_views)
+    def _step(self, images: Any, labels: Any, bits: Any, rate: Any) -> tuple[Any, Any]:
+        self._tunable.hand_out(bits)
+        with tf.GradientTape() as tape:
+            logits = self.trainee.one_view(images, training=True)
+            losses = self._losses(labels, logits)
+            objective = tf.reduce_mean(losses)
+        self._tunable.hand_out(None)
+        gradients = self._tunable.add_penalty(tape.gradient(objective, self._variables), self._variables)
+        self._optimizer.learning_rate.assign(rate)
+        self._optimizer.apply(gradients, self._variables)
+        return add_up(losses, logits, labels), losses
 
-    @property
-    def parameters(self) -> int:
-        """Number of trainable parameters."""
-        return self._trainee.parameters
+    def _losses(self, labels: Any, logits: Any) -> Any:
+        smoothing = self.shape.label_smoothing
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        if smoothing:
+            uniform = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_mean(logits, axis=1)
+            losses = (1 - smoothing) * losses + smoothing * uniform
+        return losses
 
-    def weights(self) -> dict[str, np.ndarray]:
-        """Copies of the model's weights, by number."""
-        return self._trainee.weights()
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Copies of all that training changes: weights, seed generators, optimiser; by number."""
-        return {f"{number:03d}": variable.numpy() for number, variable in enumerate(self._variables())}
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Sets what `state` returned."""
-        for number, variable in enumerate(self._variables()):
-            variable.assign(state[f"{number:03d}"])
-
-    def _variables(self) -> list[Any]:
-        return [*self._trainee.model.variables, *self._optimizer.variables]
+    def _all_variables(self) -> list[Any]:
+        return [*self.trainee.model.variables, *self._optimizer.variables]
 
 
 def _compressed(array: np.ndarray) -> np.ndarray:

@@ -1,19 +1,30 @@
-"""The network that a program trains, and the same network as it is evaluated and kept."""
+"""The network of a program: as it is trained, and as it is evaluated, calibrated and kept."""
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from mnist_models.data.augmentation import Augmentation, draw_transforms, transform
+from mnist_models.data.dataset import Images
 from mnist_models.networks.by_name import build_network
+from mnist_models.programs.calibration import fit_temperature
+from mnist_models.programs.graphs import add_up, batches, compile_graph, image_signature, scale_pixels, tensor_over
 from mnist_models.programs.shape import Shape
+
+EVALUATION_BATCH = 250  # in float32: with more, validation would be what needs the most memory
+RECALIBRATION_BATCH = 500
+RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
+CALIBRATION_IMAGES = 10_000
 
 
 class Trainee:
-    """A built network: as it is trained, perhaps in bfloat16, and as it is evaluated and kept, in float32.
+    """A built network, twice where it is trained in bfloat16: what is evaluated and kept is float32.
 
     Args:
         shape: What to build.
@@ -26,9 +37,18 @@ class Trainee:
 
     def __init__(self, shape: Shape) -> None:
         keras.backend.clear_session(free_memory=False)  # collecting garbage would take as long as building
+        self._shape = shape
         self._reference = _build(shape, "float32")
         self.model = self._reference if shape.precision == "float32" else _build(shape, "mixed_bfloat16")
         self.one_view = _one_view(self.model)
+        signature = image_signature(shape.image_shape)
+        self._evaluate = {
+            all_views: compile_graph(functools.partial(_evaluate, network), input_signature=signature)
+            for all_views, network in ((True, _logits(self._reference)), (False, _one_view(self._reference)))
+        }
+        self._observe = compile_graph(
+            lambda pixels: self.one_view(scale_pixels(pixels), training=True), input_signature=signature[:1]
+        )
 
     @property
     def parameters(self) -> int:
@@ -36,7 +56,7 @@ class Trainee:
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     def draw_weights(self, seed: int) -> None:
-        """Sets kernels and seed generators to what a seed determines; all else is as it was built."""
+        """Sets kernels and seed generators to what a seed determines; all else stays as it is."""
         for number, layer in enumerate(self.model._flatten_layers(include_self=False)):
             own_seed = int(np.random.default_rng([seed, number]).integers(2**31))
             if hasattr(layer, "kernel"):
@@ -47,14 +67,42 @@ class Trainee:
                 layer.seed_generator.state.assign([own_seed, 0])
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Copies of the model's weights, by number."""
+        """Copies of the network's weights, by number."""
         return {f"{number:03d}": np.array(weight) for number, weight in enumerate(self.model.get_weights())}
 
-    def evaluated(self, *, all_views: bool) -> keras.Model:
-        """Returns the network that is evaluated, without its softmax: on all views of an image, or on one."""
-        return _logits(self._reference) if all_views else _one_view(self._reference)
+    def evaluate(self, images: Images, *, all_views: bool = True) -> tuple[float, float]:
+        """Returns mean loss and accuracy on some images.
 
-    def update_evaluated(self) -> None:
+        Args:
+            images: What to evaluate on.
+            all_views: As the finished model sees them; else by the one view that it was trained on, which is cheaper.
+        """
+        self._update_reference()
+        totals = self._evaluate[all_views](tensor_over(images.x), tensor_over(images.y)).numpy()
+        loss, accuracy = totals / len(images)
+        return float(loss), float(accuracy)
+
+    def recalibrate(self, images: Images, generator: np.random.Generator) -> None:
+        """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
+        chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
+        for rows in batches(len(chosen), RECALIBRATION_BATCH):
+            self._observe(images.x[chosen[rows]])
+
+    def calibrate(self, images: Images, ranges: Augmentation | None, generator: np.random.Generator) -> None:
+        """Divides the logits by the temperature that suits training images, newly augmented."""
+        self._update_reference()
+        network = _one_view(self._reference)
+        chosen = generator.permutation(len(images))[:CALIBRATION_IMAGES]
+        transforms = draw_transforms(ranges, len(chosen), self._shape.image_shape, generator)
+        logits = []
+        for rows in batches(len(chosen), EVALUATION_BATCH):
+            seen = transform(scale_pixels(images.x[chosen[rows]]), transforms[rows], self._shape.interpolation)
+            logits.append(network(seen, training=False).numpy())
+        temperature = fit_temperature(np.concatenate(logits), images.y[chosen])
+        for variable in self.one_view.get_layer("logits").trainable_variables:
+            variable.assign(variable / temperature)
+
+    def _update_reference(self) -> None:
         """Gives the network that is evaluated the weights of the one that is trained."""
         if self._reference is not self.model:
             for variable, trained in zip(self._reference.variables, self.model.variables, strict=True):
@@ -75,3 +123,16 @@ def _logits(model: keras.Model) -> Any:
 
 def _one_view(model: keras.Model) -> Any:
     return next((layer for layer in model.layers if isinstance(layer, keras.Model)), None) or _logits(model)
+
+
+def _evaluate(network: keras.Model, pixels: Any, labels: Any) -> Any:
+    count = (tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH
+
+    def evaluate(batch: Any, totals: Any) -> tuple[Any, Any]:
+        rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+        logits = network(scale_pixels(pixels[rows]), training=False)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
+        return batch + 1, totals + add_up(losses, logits, labels[rows])
+
+    start = (0, tf.zeros(2, tf.float64))
+    return tf.while_loop(lambda batch, _: batch < count, evaluate, start, parallel_iterations=1)[1]

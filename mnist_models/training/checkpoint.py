@@ -11,6 +11,7 @@ import numpy as np
 from mnist_models.foundation.files import DamagedFileError, pack, unpack, write_atomic
 
 LOG = logging.getLogger(__name__)
+Lineage = list[str | bool]
 
 
 class Checkpoint:
@@ -18,32 +19,37 @@ class Checkpoint:
 
     Args:
         path: Where it lies; None to keep none.
-        lineage: Names the trainings that may go on from it.
     """
 
-    def __init__(self, path: Path | None, lineage: str) -> None:
-        self._path = path
-        self._lineage = lineage
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
 
-    def write(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-        """Replaces what the file held, atomically; `state["epoch"]` counts the epochs that are trained."""
-        if self._path is not None:
-            write_atomic(self._path, pack(arrays, {**state, "lineage": self._lineage}))
+    def write(self, lineage: Lineage, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        """Replaces what the file held, atomically.
 
-    def read(self, most_epochs: int) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        Args:
+            lineage: Names the trainings that may go on from it.
+            arrays: What they need.
+            state: What else they need, as JSON; `state["epoch"]` counts the epochs that are trained.
+        """
+        if self.path is not None:
+            write_atomic(self.path, pack(arrays, {**state, "lineage": lineage}))
+
+    def read(self, lineage: Lineage, most_epochs: int) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Returns what was written last, or None, with a warning where there is a file that cannot be used.
 
         Args:
+            lineage: Of this training.
             most_epochs: Of this training: it cannot go on from one that is further.
         """
-        if self._path is None or not self._path.exists():
+        if self.path is None or not self.path.exists():
             return None
         try:
-            arrays, state = unpack(self._path)
+            arrays, state = unpack(self.path)
         except DamagedFileError as error:
             LOG.warning("%s; training from the beginning", error)
             return None
-        if state["lineage"] != self._lineage or state["epoch"] > most_epochs:
-            LOG.warning("%s: the checkpoint of another training; training from the beginning", self._path)
+        if state["lineage"] != lineage or state["epoch"] > most_epochs:
+            LOG.warning("%s: the checkpoint of another training; training from the beginning", self.path)
             return None
         return arrays, state

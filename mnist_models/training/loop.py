@@ -15,11 +15,10 @@ import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, Images, read_split
 from mnist_models.foundation.files import pack
-from mnist_models.foundation.records import digest
 from mnist_models.foundation.store import Store
 from mnist_models.optimizers.optimizer import learning_rates
 from mnist_models.training import hard_images
-from mnist_models.training.checkpoint import Checkpoint
+from mnist_models.training.checkpoint import Checkpoint, Lineage
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 
@@ -55,12 +54,12 @@ def fit(
     from mnist_models.programs.kept import program_of  # TensorFlow, which only workers need
 
     store = Store(root)
+    keep_best = keep_weights and spec.keep == "best" and spec.split == "train"
+    file = Checkpoint(store.root / checkpoint if checkpoint else None)
+    program = program_of(spec.shape(dataset))
     train = read_split(store, dataset, spec.split)
     validation = read_split(store, dataset, "validation") if spec.split == "train" else None
-    keep_best = keep_weights and spec.keep == "best" and validation is not None
-    lineage = digest([spec.lineage(), dataset.fingerprint, keep_best])
-    loop = _Loop(spec, program_of(spec.shape(dataset)), train, validation, keep_best)
-    file = Checkpoint(store.root / checkpoint if checkpoint else None, lineage)
+    loop = _Loop(spec, program, train, validation, keep_best, [spec.lineage(), dataset.fingerprint, keep_best])
     loop.begin(file)
     while not loop.finished():
         loop.train_epoch()
@@ -75,7 +74,7 @@ def fit(
         epochs=loop.epoch,
         best_epoch=loop.best_epoch(),
         seconds=round(loop.seconds, 3),
-        parameters=loop.program.parameters,
+        parameters=program.trainee.parameters,
         weights=weights,
         failure=loop.failure,
     )
@@ -85,13 +84,20 @@ class _Loop:
     """Counts epochs: which images each trains on, at which rates, what it came to, and when to stop."""
 
     def __init__(
-        self, spec: TrainingSpec, program: Program, train: Images, validation: Images | None, keep_best: bool
+        self,
+        spec: TrainingSpec,
+        program: Program,
+        train: Images,
+        validation: Images | None,
+        keep_best: bool,
+        lineage: Lineage,
     ) -> None:
         self.spec = spec
         self.program = program
         self.train = train
         self.validation = validation
         self.keep_best = keep_best
+        self.lineage = lineage
         self.epoch = 0
         self.seconds = 0.0
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -102,7 +108,7 @@ class _Loop:
     def begin(self, checkpoint: Checkpoint) -> None:
         """Starts anew, or goes on from the checkpoint, where there is one to be believed."""
         self.program.begin(self.spec.seed, self.spec.hyperparameters)
-        found = checkpoint.read(self.spec.epochs)
+        found = checkpoint.read(self.lineage, self.spec.epochs)
         if found is None:
             return
         arrays, state = found
@@ -119,7 +125,7 @@ class _Loop:
         if self.hardness is not None:
             arrays["hardness"] = self.hardness
         names = ("epoch", "seconds", "history", "failure")
-        checkpoint.write(arrays, {name: getattr(self, name) for name in names})
+        checkpoint.write(self.lineage, arrays, {name: getattr(self, name) for name in names})
 
     def finished(self) -> bool:
         """Whether all epochs are trained, no epoch has been better for too long, or the training failed."""
@@ -136,7 +142,7 @@ class _Loop:
 
     def kept_weights(self) -> dict[str, np.ndarray]:
         """The weights that the training ends with."""
-        return self.best if self.keep_best else self.program.weights()
+        return self.best if self.keep_best else self.program.trainee.weights()
 
     def train_epoch(self) -> None:
         """Trains and validates one epoch."""
@@ -150,7 +156,7 @@ class _Loop:
         for name, value in measured.items():
             self.history[name].append(value)
         if self.keep_best and self.best_epoch() == self.epoch:
-            self.best = self.program.weights()
+            self.best = self.program.trainee.weights()
 
     def _train(self) -> tuple[float, float]:
         """Trains one epoch; seed and number of the epoch determine all that is random in it."""
@@ -161,9 +167,9 @@ class _Loop:
         if self.hardness is not None:
             hard_images.note_losses(self.hardness, order, losses)
         if spec.recalibrate and self.epoch + 1 == spec.epochs:
-            self.program.recalibrate(self.train, generator)
+            self.program.trainee.recalibrate(self.train, generator)
         if spec.calibrate and self.epoch + 1 == spec.epochs:
-            self.program.calibrate(self.train, spec.augmentation, generator)
+            self.program.trainee.calibrate(self.train, spec.augmentation, generator)
         return loss, accuracy
 
     def _choose(self, generator: np.random.Generator) -> np.ndarray:
@@ -183,7 +189,7 @@ class _Loop:
         if self.validation is None:
             return ()
         may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or self.epoch + 1 == self.spec.epochs
-        return self.program.evaluate(self.validation, all_views=may_be_kept)
+        return self.program.trainee.evaluate(self.validation, all_views=may_be_kept)
 
 
 def _named(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

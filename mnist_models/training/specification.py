@@ -77,8 +77,7 @@ class TrainingSpec(Record):
         A constant learning rate does not depend on the number of epochs: a trial that Hyperband promotes to more epochs
         goes on where it stopped.
         """
-        exclude = {"epochs"} if self.optimizer.schedule == "constant" else set()
-        return digest(self.model_dump(mode="json", exclude=exclude))
+        return (self.model_copy(update={"epochs": 1}) if self.optimizer.schedule == "constant" else self).digest
 
     def shape(self, dataset: DatasetReference) -> Shape:
         """What this training has in common with those that can use the same program."""

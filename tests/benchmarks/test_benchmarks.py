@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SLOW = ("fidelity", "trials_per_hour", "time_to_accuracy", "worker_scaling", "default_run", "full_run", "overhead")
+from tests.conftest import ROOT
+
+SLOW = (
+    "accuracy.fidelity", "accuracy.time_to_accuracy", "speed.trials_per_hour", "speed.worker_scaling",
+    "speed.default_run", "speed.full_run", "speed.overhead",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "name",
-    ["roofline", "final_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+    ["speed.roofline", "accuracy.final_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
 )
 def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json", str(tmp_path / "figures.json")]
@@ -27,3 +32,10 @@ def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path
     markdown = [sys.executable, "-m", "benchmarks.markdown", str(tmp_path / "figures.json")]
     tables = subprocess.run(markdown, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f"| {entry['name']} |" in tables for entry in content["figures"] + content["claims"])
+
+
+def test_the_commands_that_docs_name_exist() -> None:
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.py")]
+    named = {name for path in texts for name in re.findall(r"python -m (benchmarks[.\w]+)", path.read_text())}
+    assert len(named) > 10
+    assert not [name for name in named if not (ROOT / f"{name.replace('.', '/')}.py").is_file()]

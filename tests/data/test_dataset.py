@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_models import dataset as module
+from mnist_models.data import preprocessing
 from mnist_models.data.dataset import DatasetReference, read_split, scale
-from mnist_models.data.preprocessing import load, preprocess
+from mnist_models.data.preprocessing import EMBEDDED, load, preprocess
 from mnist_models.data.source import DataError
 from mnist_models.data.split import stratified_counts, stratified_split
 from mnist_models.foundation.files import DamagedFileError
@@ -54,7 +54,7 @@ def test_mnist_is_split_50_10_10(tmp_path: Path) -> None:
     reference = preprocess(store, data=None, images=None, seed=1, key="dataset-all")
     assert (reference.train, reference.validation, reference.test) == (50_000, 10_000, 10_000)
     assert (reference.image_shape, reference.classes) == ((28, 28, 1), 10)
-    source = load(module.EMBEDDED)
+    source = load(EMBEDDED)
     train, validation, test = (read_split(store, reference, split) for split in ("train", "validation", "test"))
     assert np.array_equal(np.bincount(train.y) + np.bincount(validation.y), np.bincount(source["y_train"]))
     assert np.abs(np.bincount(validation.y) - np.bincount(source["y_train"]) / 6).max() < 1
@@ -181,13 +181,13 @@ def test_pickled_content_is_never_loaded(tmp_path: Path) -> None:
 
 
 def test_the_embedded_set_must_have_its_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arrays = load(module.EMBEDDED)
+    arrays = load(EMBEDDED)
     changed = arrays["x_test"].copy()
     changed[0, 0, 0] ^= 1
     np.savez(tmp_path / "mnist.npz", **{**arrays, "x_test": changed})
-    monkeypatch.setattr(module, "EMBEDDED", tmp_path / "mnist.npz")
+    monkeypatch.setattr(preprocessing, "EMBEDDED", tmp_path / "mnist.npz")
     with pytest.raises(DataError, match="expected x_test with SHA-256 6d87418d"):
-        load(module.EMBEDDED)
+        load(preprocessing.EMBEDDED)
 
 
 def test_too_small_a_subset_is_refused(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_record_of_another_kind_is_removed(store: Store) -> None:
     path = write(store, "study-x", StudyResult(key="study-x", name="x", trials=()))
     discard_damaged(store, "study-x")
     assert path.exists()
-    path.write_bytes(path.read_bytes().replace(b"mnist_models.search.study.StudyResult", b"subprocess.Popen"))
+    path.write_bytes(path.read_bytes().replace(b"mnist_models.search.trials.StudyResult", b"subprocess.Popen"))
     discard_damaged(store, "study-x")
     assert not path.exists()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mnist_models import dataset as dataset_module
+from mnist_models.data import dataset as dataset_module
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.files import DamagedFileError, write_atomic

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnist_models import kept_programs, program, training
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import DatasetReference, read_split, scale
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.store import Store
 from mnist_models.judging.members import build_member
 from mnist_models.optimizers.optimizer import Optimizer
-from mnist_models.training.loop import fit
+from mnist_models.programs import kept
+from mnist_models.training.checkpoint import Checkpoint
+from mnist_models.training.loop import _Loop, fit
 from mnist_models.training.result import TrainingResult, load_weights
 from mnist_models.training.specification import TrainingSpec
 
@@ -66,15 +67,15 @@ class Killed(BaseException):
 
 def fit_until(epoch: int, monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -> None:
     """Trains until an epoch is over, and dies before the next."""
-    save = training._Run.save
+    save = _Loop.save
 
-    def save_and_die(run: training._Run) -> None:
-        save(run)
-        if run.epoch == epoch:
+    def save_and_die(loop: _Loop, checkpoint: Checkpoint) -> None:
+        save(loop, checkpoint)
+        if loop.epoch == epoch:
             raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(training._Run, "save", save_and_die)
+        patch.setattr(_Loop, "save", save_and_die)
         fit(*arguments, **options)
 
 
@@ -97,7 +98,7 @@ def test_a_resumed_training_ends_as_if_it_had_never_stopped(
     if epoch >= whole.epochs:
         pytest.skip("stopped early before this epoch")
     fit_until(epoch, monkeypatch, spec, dataset, store.root, **options)
-    kept_programs._programs.clear()  # as in a new process
+    kept._programs.clear()  # as in a new process
     trained = count_epochs(monkeypatch)
     resumed = fit(spec, dataset, store.root, **options)
     assert outcome(store, resumed) == expected
@@ -106,20 +107,20 @@ def test_a_resumed_training_ends_as_if_it_had_never_stopped(
 
 def count_epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     epochs: list[int] = []
-    train = program.Program.train_epoch
+    train = _Loop.train_epoch
 
-    def counted(self: program.Program, images: Any, epoch: int) -> tuple[float, float]:
-        epochs.append(epoch)
-        return train(self, images, epoch)
+    def counted(loop: _Loop) -> None:
+        epochs.append(loop.epoch)
+        train(loop)
 
-    monkeypatch.setattr(program.Program, "train_epoch", counted)
+    monkeypatch.setattr(_Loop, "train_epoch", counted)
     return epochs
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_a_kept_program_computes_the_same(name: str, store: Store, dataset: DatasetReference) -> None:
     spec = SPECS[name]
-    kept_programs._programs.clear()
+    kept._programs.clear()
     cold = fit(spec, dataset, store.root, key="trial-cold")
     other = spec.model_copy(
         update={
@@ -129,7 +130,7 @@ def test_a_kept_program_computes_the_same(name: str, store: Store, dataset: Data
         }
     )
     fit(other, dataset, store.root, key="trial-other")
-    assert len(kept_programs._programs) == 1
+    assert len(kept._programs) == 1
     assert fit(spec, dataset, store.root, key="trial-cold").history == cold.history
 
 
@@ -234,10 +235,16 @@ def test_seeds_differ(store: Store, dataset: DatasetReference) -> None:
     assert len(losses) == 2
 
 
+def first_weights(spec: TrainingSpec, dataset: DatasetReference) -> np.ndarray:
+    program = kept.program_of(spec.shape(dataset))
+    program.begin(spec.seed, spec.hyperparameters)
+    return program.trainee.weights()["000"]
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_a_seed_determines_the_first_weights(name: str, dataset: DatasetReference) -> None:
     specs = [SPECS[name].model_copy(update={"seed": seed}) for seed in (1, 2, 1)]
-    one, two, again = (kept_programs.program_of(spec, dataset).weights()["000"] for spec in specs)
+    one, two, again = (first_weights(spec, dataset) for spec in specs)
     assert not np.array_equal(one, two)
     assert np.array_equal(one, again)
 

@@ -80,13 +80,17 @@ class EpochNotes(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Runs the module and wraps the training of an epoch."""
         assert self.spec and self.spec.loader
         self.spec.loader.exec_module(module)
-        train = module._Run.train_epoch
+        begin, train = module._Loop.begin, module._Loop.train_epoch
 
-        def noted(run: Any) -> None:
-            note("epochs", f"{run.checkpoint} {run.epoch}\n")
-            train(run)
+        def begun(loop: Any, checkpoint: Any) -> None:
+            loop.noted = checkpoint.path
+            begin(loop, checkpoint)
 
-        module._Run.train_epoch = noted
+        def noted(loop: Any) -> None:
+            note("epochs", f"{loop.noted} {loop.epoch}\n")
+            train(loop)
+
+        module._Loop.begin, module._Loop.train_epoch = begun, noted
 
 
 if FOLDER.exists():
