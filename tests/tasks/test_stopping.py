@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT, TINY, free_port, prefect_server
-from tests.test_pipeline import timeless
+from tests.flows.test_pipeline import timeless
 
 
 class Running:
