@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from flows.cnn import cnn_augmentation, cnn_baseline, cnn_bayesian, cnn_learning_rate, cnn_residual
+from flows.cnn import (
+    augmentation_study,
+    baseline_spec,
+    cnn_augmentation,
+    cnn_baseline,
+    cnn_bayesian,
+    cnn_learning_rate,
+    cnn_residual,
+    learning_rate_study,
+    residual_spec,
+)
 from flows.fully_connected import fully_connected_baseline, fully_connected_grid, fully_connected_hyperband
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.report.run import StageResult
 from tasks.stages import Stages
+from tasks.training import plan_models
+from tasks.tuning import plan_study
 
 
 def train_candidates(settings: Settings, dataset: DatasetReference) -> list[StageResult]:
@@ -21,4 +33,14 @@ def train_candidates(settings: Settings, dataset: DatasetReference) -> list[Stag
     stages.start(cnn_augmentation, after=cnn_bayesian)
     stages.start(cnn_learning_rate, after=cnn_augmentation)
     stages.start(cnn_residual)
+    plan_what_is_yet_to_be_found(settings, dataset)
     return stages.results()
+
+
+def plan_what_is_yet_to_be_found(settings: Settings, dataset: DatasetReference) -> None:
+    """Takes into the run's plan what later stages will probably train: some CNN, and the residual network at last."""
+    cnn, residual = baseline_spec(settings), residual_spec(settings).model_copy(update={"split": "train+validation"})
+    for study in (augmentation_study(settings, cnn), learning_rate_study(settings, cnn)):
+        plan_study(study, dataset)
+        plan_models({f"{study.name} winner": cnn}, dataset)
+    plan_models({f"final seed {settings.seed + n}": residual for n in range(settings.final_seeds)}, dataset, last=True)

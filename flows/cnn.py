@@ -23,7 +23,12 @@ BATCH_SIZE = 256
 @stoppable
 def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two 3 × 3 convolutions of 32 and 64 filters with pooling, a dense layer of 64, dropout 0.3."""
-    spec = TrainingSpec(
+    return train_model("cnn_baseline", baseline_spec(settings), dataset or preprocessing(settings), settings)
+
+
+def baseline_spec(settings: Settings) -> TrainingSpec:
+    """The network of `cnn_baseline`."""
+    return TrainingSpec(
         network="cnn",
         hyperparameters={
             "num_conv_layers": 2,
@@ -41,7 +46,6 @@ def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) ->
         precision=settings.precision,
         seed=settings.seed,
     )
-    return train_model("cnn_baseline", spec, dataset or preprocessing(settings), settings)
 
 
 @flow(name="cnn_bayesian", flow_run_name="cnn_bayesian {settings.profile}")
@@ -82,7 +86,12 @@ def cnn_augmentation(
     """Bayesian optimisation of augmentation, dropout and learning rate, with the architecture that was found."""
     dataset = dataset or preprocessing(settings)
     architecture = architecture or cnn_bayesian(settings, dataset).model.spec
-    study = Study(
+    return _tune(augmentation_study(settings, architecture), dataset, settings)
+
+
+def augmentation_study(settings: Settings, architecture: TrainingSpec) -> Study:
+    """The search of `cnn_augmentation`."""
+    return Study(
         name="cnn_augmentation",
         space="cnn_augmentation",
         oracle=OracleSpec(
@@ -96,7 +105,6 @@ def cnn_augmentation(
             update={"augmentation": Augmentation()}
         ),
     )
-    return _tune(study, dataset, settings)
 
 
 @flow(name="cnn_learning_rate", flow_run_name="cnn_learning_rate {settings.profile}")
@@ -107,7 +115,12 @@ def cnn_learning_rate(
     """Grid of learning rates, all else as found, stopped early with patience 5."""
     dataset = dataset or preprocessing(settings)
     augmented = augmented or cnn_augmentation(settings, dataset).model.spec
-    study = Study(
+    return _tune(learning_rate_study(settings, augmented), dataset, settings)
+
+
+def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
+    """The search of `cnn_learning_rate`."""
+    return Study(
         name="cnn_learning_rate",
         space="cnn_learning_rate",
         oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
@@ -115,7 +128,6 @@ def cnn_learning_rate(
             update={"patience": 5}
         ),
     )
-    return _tune(study, dataset, settings)
 
 
 @flow(name="cnn_residual", flow_run_name="cnn_residual {settings.profile}")

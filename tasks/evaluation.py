@@ -17,6 +17,7 @@ from mnist_models.training.result import TrainingResult
 from tasks.caching import DURABLE, compute
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
+from tasks.workers.interface import Turn
 from tasks.workers.started import start_workers
 
 
@@ -26,7 +27,7 @@ def evaluate_task(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
 ) -> FinalResult:
     """Reads the test set; see `mnist_models.judging.evaluation.evaluate_final`."""
-    return start_workers(workers).run(0, evaluate_final, stage, members, dataset, root, key=key)
+    return start_workers(workers).run(Turn(), evaluate_final, stage, members, dataset, root, key=key)
 
 
 @task(name="export", task_run_name="export model.keras", **RETRIED, **DURABLE)
@@ -35,7 +36,7 @@ def export_task(
     members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
 ) -> ExportedModel:
     """Writes the final model as one file; see `mnist_models.judging.evaluation.export_ensemble`."""
-    return start_workers(workers).run(0, export_ensemble, members, dataset, root, key=key)
+    return start_workers(workers).run(Turn(), export_ensemble, members, dataset, root, key=key)
 
 
 def evaluate_members(

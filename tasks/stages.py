@@ -13,12 +13,13 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.optimizers.optimizer import Schedule
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import duration
-from mnist_models.search.study import Study
+from mnist_models.search.study import Study, Values
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page, tag_run
+from tasks.progress import PROGRESS
 from tasks.sending import wait_until_sent
 from tasks.stopping import stop_workers
-from tasks.training import STAGE_NUMBER, train_models
+from tasks.training import STAGE_NUMBER, plan_models, train_models
 from tasks.tuning import run_study
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", d
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
     tag_run("model", settings.profile)
+    plan_models({f"{name} model": spec}, dataset)
     [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
 
@@ -55,10 +57,16 @@ def tune(
         schedule: Of the winner's learning rate.
     """
     tag_run("study", settings.profile)
+
+    def winner_of(values: Values) -> TrainingSpec:
+        spec = study.spec(values, epochs)
+        optimizer = spec.optimizer.model_copy(update={"schedule": schedule})
+        return spec.model_copy(update={"patience": patience, "shares": None, "optimizer": optimizer})
+
+    plan_models({f"{study.name} winner": winner_of({})}, dataset)
     result, study_cached = run_study(study, dataset, settings)
-    winner = study.spec(result.best.values, epochs)
-    optimizer = winner.optimizer.model_copy(update={"schedule": schedule})
-    winner = winner.model_copy(update={"patience": patience, "shares": None, "optimizer": optimizer})
+    PROGRESS.drop(study.name, trials_only=True)
+    winner = winner_of(result.best.values)
     _announce.get()(winner)
     [(model, model_cached)] = train_models({f"{study.name} winner": winner}, dataset, settings)
     cached = study_cached and model_cached
@@ -89,6 +97,7 @@ class Stages:
             after: The stage whose winning specification it goes on from; it starts when that is known.
         """
         name = stage.__name__
+        PROGRESS.plan(name, "", {}, after=after.__name__ if after else None)
         self._winners[name] = Future()
         needed = self._winners[after.__name__] if after else None
         context = copy_context()
@@ -123,6 +132,7 @@ class Stages:
 
 def _told(stage: StageResult) -> StageResult:
     model = stage.model
+    PROGRESS.drop(stage.name)
     LOG.info(
         "%s  model: val_loss %.4f, val_accuracy %.2f %% at epoch %d of %d · %s",
         stage.name, model.metric("val_loss"), 100 * (model.metric("val_accuracy") or 0), model.best_epoch, model.epochs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -11,13 +12,16 @@ from prefect.futures import PrefectFuture
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
+from mnist_models.training.cost import expected_seconds
 from mnist_models.training.loop import fit
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import name_task_run
 from tasks.caching import DURABLE, exclusively, is_cached, read_record, submit
+from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
+from tasks.workers.interface import Turn
 from tasks.workers.started import start_workers
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
@@ -47,9 +51,12 @@ def train_task(
     key: str,
 ) -> TrainingResult:
     """Trains one network in a worker process; see `mnist_models.training.loop.fit`."""
+    stage, training = _of_plan(name)
+    turn = Turn(priority, begun=lambda: PROGRESS.begin(stage, training))
     result = start_workers(workers).run(
-        priority, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
+        turn, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
     )
+    PROGRESS.end(stage, training, result.metric("val_loss"))
     name_task_run(_scored(name, result))
     return result
 
@@ -98,6 +105,7 @@ def train_models(
         results = [(future.result(), is_cached(future)) for future in futures]
         _remove_checkpoints(store, keys)
     for name, (result, _) in zip(specs, results, strict=True):
+        PROGRESS.end(*_of_plan(name), result.metric("val_loss"))
         if result.failure:
             raise TrainingFailedError(f"{name}: {result.failure}")
     return results
@@ -112,6 +120,7 @@ def _submit(
     keep_weights: bool,
     key: str,
 ) -> PrefectFuture[TrainingResult]:
+    PROGRESS.workers = settings.workers
     store, priority = Store(settings.store), STAGE_NUMBER.get()
     root, name = store.root, name if settings.refresh else _named_as_found(name, store, key)
     return submit(
@@ -126,6 +135,31 @@ def _named_as_found(name: str, store: Store, key: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or none that could be believed
         return name
     return _scored(name, found) if isinstance(found, TrainingResult) else name
+
+
+def _of_plan(name: str) -> tuple[str, str]:
+    """Stage and training in the run's plan: "grid trial 3 of 90 · val_loss 0.1" is trial 3 of the stage grid."""
+    stage, _, training = name.partition(" ")
+    return stage, training.partition(" of ")[0].partition(" · ")[0]
+
+
+def plan_models(specs: Mapping[str, TrainingSpec], dataset: DatasetReference, last: bool = False) -> None:
+    """Takes models into the run's plan.
+
+    Args:
+        specs: What will be trained, by name of the task run.
+        dataset: On what.
+        last: Whether all other stages must be done before.
+    """
+    for name, spec in specs.items():
+        stage, training = _of_plan(name)
+        PROGRESS.plan(stage, spec.network, {training: cost(spec, dataset)}, last=last)
+
+
+def cost(spec: TrainingSpec, dataset: DatasetReference) -> float:
+    """Expected seconds of a training on a data set."""
+    images = dataset.train + (dataset.validation if spec.split == "train+validation" else 0)
+    return expected_seconds(spec, images, dataset.image_shape)
 
 
 def _scored(name: str, result: TrainingResult) -> str:

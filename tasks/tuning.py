@@ -17,13 +17,16 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.report.words import duration
+from mnist_models.search.costs import expected_epochs
+from mnist_models.search.spaces import search_space
 from mnist_models.search.study import Proposal, Study
 from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial
 from mnist_models.training.result import TrainingResult
 from tasks.artifacts import StudyProgress, show_leaderboard
 from tasks.caching import DURABLE, compute
+from tasks.progress import PROGRESS, TRIAL
 from tasks.stopping import stoppable
-from tasks.training import submit_trial
+from tasks.training import cost, submit_trial
 from tasks.workers.interface import WorkersClosedError
 from tasks.workers.process import quiet_import
 
@@ -64,17 +67,15 @@ class _SubmittedTrial:
 @stoppable
 def study_task(name: str, study: Study, dataset: DatasetReference, settings: Settings, key: str) -> StudyResult:
     """Converses with the study's oracle until it has no more trials to propose."""
+    costs = plan_study(study, dataset)
     with quiet_import():
         from mnist_models.search.conversation import converse  # KerasTuner imports TensorFlow
-        from mnist_models.search.costs import expected_costs
-        from mnist_models.search.spaces import search_space
     warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
     transaction = get_transaction()
     if transaction is not None:
         transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
 
     space = search_space(study.space)
-    costs = expected_costs(study.oracle, space)
     worst = math.log(dataset.classes)
 
     def start(proposal: Proposal) -> _SubmittedTrial:
@@ -96,21 +97,37 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     return StudyResult(key=key, name=study.name, trials=tuple(trials))
 
 
+def plan_study(study: Study, dataset: DatasetReference) -> list[float]:
+    """Takes a study's trials into the run's plan.
+
+    Args:
+        study: What will be searched.
+        dataset: On what.
+
+    Returns:
+        Expected seconds of each trial.
+    """
+    costs = [cost(study.spec({}, count), dataset) for count in expected_epochs(study)]
+    trials = {f"{TRIAL} {number}": seconds for number, seconds in enumerate(costs, start=1)}
+    PROGRESS.plan(study.name, study.template.network, trials, window=study.oracle.window)
+    return costs
+
+
 class _Progress:
     """Says how a study is doing: at each new best trial, and every few seconds; and shows it in Prefect's UI.
 
     Args:
         name: Of the study.
-        costs: Of each trial to come, in relation to the others.
+        costs: Of each trial to come, in seconds.
     """
 
     SECONDS = 5.0
 
-    def __init__(self, name: str, costs: list[int]) -> None:
+    def __init__(self, name: str, costs: list[float]) -> None:
         self.name = name
         self.costs = costs
         self.expected = len(costs)
-        self.start = self.said = time.monotonic()
+        self.said = time.monotonic()
         self.best: Trial | None = None
         self.artifact = StudyProgress(name)
         self.artifact.show(0, f"trial 1 of {self.expected} under way")
@@ -124,21 +141,18 @@ class _Progress:
         )
         if better:
             self.best = trial
-        now = time.monotonic()
-        elapsed = now - self.start
-        share = sum(self.costs[: trial.number]) / sum(self.costs)
-        left = duration(elapsed * (1 - share) / share)
-        if self.best:
-            best = f"best val_loss {self.best.val_loss:.4f}"
+        PROGRESS.end(self.name, f"{TRIAL} {trial.number}", trial.val_loss)
+        last = trial.number == self.expected
+        if self.best and (better or last or time.monotonic() - self.said >= self.SECONDS):
+            self.said = time.monotonic()
+            stages, run = PROGRESS.time_left()
+            left = f"{duration(stages[self.name])} left, {duration(run)} for the run"
             done = f"trial {trial.number} of {self.expected}"
-            text = f"{done}, {best}, {left} left" if share < 1 else f"{done}, {best}, done in {duration(elapsed)}"
-            self.artifact.show(share, text)
-        if self.best and (better or now - self.said >= self.SECONDS or trial.number == self.expected):
-            self.said = now
+            share = 1.0 if last else sum(self.costs[: trial.number]) / sum(self.costs)
+            self.artifact.show(share, f"{done}, best val_loss {self.best.val_loss:.4f}, {left}")
             LOG.info(
-                "%s  trial %d of %d · best val_loss %.4f (trial %d, val_accuracy %.2f %%) · %s left",
-                self.name, trial.number, self.expected, self.best.val_loss, self.best.number,
-                100 * (self.best.val_accuracy or 0), left,
+                "%s  %s · best val_loss %.4f (trial %d, val_accuracy %.2f %%) · %s",
+                self.name, done, self.best.val_loss, self.best.number, 100 * (self.best.val_accuracy or 0), left,
             )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def dataset(store: Store) -> DatasetReference:
 def prefect_server(home: Path, port: int) -> Iterator[str]:
     """Runs the server of `make ui` with a database of its own; yields the URL of its API, and kills it in the end."""
     environment = {**os.environ, "PREFECT_HOME": str(home)}
-    command = [sys.executable, str(ROOT / "deployments/ui.py"), "--no-browser", "--port", str(port)]
+    command = [sys.executable, str(ROOT / "running/ui.py"), "--no-browser", "--port", str(port)]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

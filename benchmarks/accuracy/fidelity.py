@@ -34,6 +34,7 @@ from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.training.loop import fit
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
+from tasks.workers.interface import Turn
 from tasks.workers.local import LocalPool
 from tasks.workers.process import quiet_import
 
@@ -133,7 +134,7 @@ def _specs(comparison: Comparison, trials: int) -> list[tuple[TrainingSpec, Trai
 
 
 def _train(pool: LocalPool, spec: TrainingSpec, dataset: DatasetReference, store: Store) -> TrainingResult:
-    return pool.run(0, fit, spec, dataset, store.root, key="trial")
+    return pool.run(Turn(), fit, spec, dataset, store.root, key="trial")
 
 
 def _losses(results: list[TrainingResult], stop: int | None = None) -> np.ndarray:

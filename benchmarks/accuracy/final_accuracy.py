@@ -30,6 +30,7 @@ from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import FinalResult, evaluate_final
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
+from tasks.workers.interface import Turn
 from tasks.workers.local import LocalPool
 
 TARGETS = {"standard": (99.65, 99.70), "full": (99.70, 99.76)}  # percent: mean of single models, of ensembles
@@ -51,7 +52,7 @@ def final_stage(
             for spec in specs
         ]
         members = [training.result() for training in trainings]
-    final = pool.run(0, evaluate_final, "cnn_residual", members, dataset, root, key="final")
+    final = pool.run(Turn(), evaluate_final, "cnn_residual", members, dataset, root, key="final")
     return final, time.perf_counter() - start
 
 

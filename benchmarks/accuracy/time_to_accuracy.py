@@ -37,6 +37,7 @@ from mnist_models.judging.evaluation import evaluate_final
 from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
+from tasks.workers.interface import Turn
 from tasks.workers.local import LocalPool
 
 ACCURACY = 99.5  # percent, mean over the seeds
@@ -68,9 +69,9 @@ def in_new_process(spec: TrainingSpec, dataset: DatasetReference, root: Path) ->
     """Trains in a new worker with one thread; returns seconds and test accuracy in percent."""
     start = time.time()
     with closing(LocalPool(1)) as pool:
-        result = pool.run(0, fit, spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
+        result = pool.run(Turn(), fit, spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
         seconds = time.time() - start
-        final = pool.run(0, evaluate_final, "short", [result], dataset, root, key="final")
+        final = pool.run(Turn(), evaluate_final, "short", [result], dataset, root, key="final")
     return seconds, 100 * final.members[0].test_accuracy
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 PACKAGE = "mnist_models"
 NUMERIC_PACKAGES = ("tensorflow", "keras", "numpy")
+TRIES = 20  # Prefect and TensorFlow parse, too
 
 _parser = threading.Lock()  # CPython's, up to 3.11, counts its recursion over all threads and fails (issue 106905)
 
@@ -47,13 +48,34 @@ def _module_fingerprint(name: str, known: dict[str, str], importers: tuple[str, 
     if name in importers:
         raise ValueError(f"Expected modules without a circle. Received: {' → '.join((*importers, name))}")
     if name not in known:
-        tree = _without_docstrings(ast.parse(_source(name).read_bytes()))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and _is_ours(node.module):
-                imported = {_imported_module(str(node.module), alias.name) for alias in node.names}
-                node.module = " ".join(sorted(_module_fingerprint(m, known, (*importers, name)) for m in imported))
-        known[name] = _sha256(ast.dump(tree))
+        statements, imports = _parsed(_source(name).read_bytes())
+        modules = [sorted({_imported_module(package, alias) for alias in names}) for package, names in imports]
+        imported = [[_module_fingerprint(module, known, (*importers, name)) for module in each] for each in modules]
+        known[name] = _sha256(repr((statements, imported)))
     return known[name]
+
+
+@functools.cache
+def _parsed(source: bytes) -> tuple[str, list[tuple[str, list[str]]]]:
+    """A module's syntax tree as text, without docstrings, and what its imports of this package name, taken out of it.
+
+    Raises:
+        SystemError: If other threads parsed at the same moment, again and again (CPython's issue 106905).
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            tree = ast.parse(source)
+            break
+        except SystemError:
+            if not left:
+                raise
+    imports = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and _is_ours(node.module):
+            imports.append((str(node.module), [alias.name for alias in node.names]))
+            node.module = None
+        _remove_docstring(node)
+    return ast.dump(tree), imports
 
 
 def _source(name: str) -> Path:
@@ -75,14 +97,12 @@ def _imported_module(package: str, name: str) -> str:
     return f"{package}.{name}" if _source(package).name == "__init__.py" else package
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body.pop(0)
-    return tree
+def _remove_docstring(node: ast.AST) -> None:
+    body = getattr(node, "body", None)
+    if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+        value = body[0].value
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            body.pop(0)
 
 
 def _sha256(text: str) -> str:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from keras_tuner import HyperParameters
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
 
 
-def fully_connected_grid() -> HyperParameters:
+def fully_connected_grid(hp: HyperParameters) -> None:
     """Seed, step 3: 5 × 2 × 3 × 3 = 90 combinations."""
-    hp = HyperParameters()
     hp.Choice("hidden_layer_size", [32, 64, 128, 256, 512])
     hp.Choice("size_variation", ["constant", "half"])
     hp.Choice("depth", [2, 3, 4])
     hp.Choice("activation", ["relu", "elu", "tanh"])
-    return hp
 
 
-def fully_connected_hyperband() -> HyperParameters:
+def fully_connected_hyperband(hp: HyperParameters) -> None:
     """Size, depth, regularisation and learning rate of the fully connected network."""
-    hp = HyperParameters()
     hp.Int("depth", 1, 3)
     hp.Choice("hidden_layer_size", [32, 64, 128, 256])
     hp.Choice("activation", ["relu", "tanh"])
     hp.Float("dropout_rate", 0.1, 0.5, step=0.05)
     hp.Choice("l2_strength", [1e-4, 1e-3, 1e-2])
     hp.Float("learning_rate", 1e-4, 1e-2, step=1e-3)
-    return hp
 
 
-def cnn_bayesian() -> HyperParameters:
+def cnn_bayesian(hp: HyperParameters) -> None:
     """Architecture, dropout and learning rate of the convolutional network."""
-    hp = HyperParameters()
     hp.Choice("num_conv_layers", [2, 3])
     hp.Choice("num_filters_first_layer", [16, 32])
     hp.Choice("num_filters_sub_layers", [32, 64])
@@ -39,29 +37,32 @@ def cnn_bayesian() -> HyperParameters:
     hp.Choice("activation", ["relu", "tanh"])
     hp.Float("dropout_rate", 0.1, 0.5, step=0.1)
     hp.Choice("learning_rate", [1e-4, 1e-3, 1e-2])
-    return hp
 
 
-def cnn_augmentation() -> HyperParameters:
+def cnn_augmentation(hp: HyperParameters) -> None:
     """Augmentation, dropout and learning rate; the architecture is frozen."""
-    hp = HyperParameters()
     hp.Float("rotation_range", 0.0, 0.3, step=0.05)
     hp.Float("zoom_range", 0.0, 0.1, step=0.025)
     hp.Float("width_shift_range", 0.0, 0.2, step=0.05)
     hp.Float("height_shift_range", 0.0, 0.2, step=0.05)
     hp.Float("dropout_rate", 0.1, 0.5, step=0.1)
     hp.Choice("learning_rate", [1e-4, 5e-4, 1e-3, 5e-3, 1e-2])
-    return hp
 
 
-def cnn_learning_rate() -> HyperParameters:
+def cnn_learning_rate(hp: HyperParameters) -> None:
     """The learning rate; all else is frozen."""
-    hp = HyperParameters()
     hp.Choice("learning_rate", [1e-4, 5e-4, 8e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2])
-    return hp
+
+
+def declare(name: str, hp: HyperParameters) -> None:
+    """Declares the search space of that name."""
+    globals()[name](hp)
 
 
 def search_space(name: str) -> HyperParameters:
     """Returns the search space of that name."""
-    space: HyperParameters = globals()[name]()
-    return space
+    from keras_tuner import HyperParameters  # which imports TensorFlow: seconds that a plan of a run need not wait for
+
+    hp = HyperParameters()
+    declare(name, hp)
+    return hp

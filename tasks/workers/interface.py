@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
@@ -17,6 +18,19 @@ class WorkersClosedError(RuntimeError):
     """The run is stopping; no work is taken any more."""
 
 
+@dataclass(frozen=True)
+class Turn:
+    """When a function is to run.
+
+    Attributes:
+        priority: The lowest of those that wait gets the next free worker; of equals, the first.
+        begun: Called when a worker begins.
+    """
+
+    priority: int = 0
+    begun: Callable[[], None] = lambda: None
+
+
 class Workers(Protocol):
     """Workers that take functions: processes of this machine (`tasks.workers.local`), or of others.
 
@@ -26,11 +40,11 @@ class Workers(Protocol):
 
     count: int
 
-    def run(self, priority: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a function in a worker and waits for what it returns.
 
         Args:
-            priority: The lowest of those that wait gets the next free worker; of equals, the first.
+            turn: When.
             function: An importable function.
             *args: Of the function; sent to the worker, as is its result.
             **kwargs: Likewise.

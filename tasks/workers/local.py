@@ -17,11 +17,11 @@ import threading
 import types
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from tasks.workers.interface import P, R, WorkerDiedError, WorkersClosedError
+from tasks.workers.interface import P, R, Turn, WorkerDiedError, WorkersClosedError
 from tasks.workers.process import prepare_process
 
 MOST_MEMORY = 950_000_000  # bytes: TensorFlow keeps some of what each network needed, so workers grow with every shape
@@ -43,12 +43,15 @@ class LocalPool:
         self._change = threading.Condition()
         self._all: list[ProcessPoolExecutor] = []
         self._tasks: Counter[ProcessPoolExecutor] = Counter()
+        self._started: dict[ProcessPoolExecutor, Future[int]] = {}
         self._idle = [self._start() for _ in range(count)]
 
-    def run(self, priority: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a function in a free process; one that died is replaced at once."""
-        executor = self._take(priority)
+        executor = self._take(turn.priority)
         try:
+            self._started[executor].result()
+            turn.begun()
             result = executor.submit(function, *args, **kwargs).result()
             self._tasks[executor] += 1
             if self._tasks[executor] >= FEWEST_TASKS and _memory(executor) > MOST_MEMORY and not self._closed:
@@ -93,7 +96,7 @@ class LocalPool:
 
     def _replace(self, executor: ProcessPoolExecutor) -> ProcessPoolExecutor:
         self._all.remove(executor)
-        del self._tasks[executor]
+        del self._tasks[executor], self._started[executor]
         executor.shutdown(wait=False)
         return self._start()
 
@@ -101,7 +104,7 @@ class LocalPool:
         context = multiprocessing.get_context("spawn")
         executor = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=prepare_process)
         with _without_main_module():
-            executor.submit(os.getpid)  # starts the process now, not with the first task
+            self._started[executor] = executor.submit(os.getpid)  # starts the process now, not with the first task
         self._all.append(executor)
         return executor
 

@@ -161,12 +161,12 @@ def test_a_stack_without_a_password_does_not_start(tmp_path: Path) -> None:
         assert "expected PREFECT_SERVER_API_AUTH_STRING=user:password" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["stack.py", "ui.py"])
+@pytest.mark.parametrize("script", ["deployments/stack.py", "running/ui.py"])
 def test_a_taken_port_is_refused(script: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         environment = {**os.environ, "PREFECT_SERVER_API_AUTH_STRING": "operator:any", "PREFECT_HOME": str(tmp_path)}
-        command = [sys.executable, str(ROOT / "deployments" / script), "--port", port]
+        command = [sys.executable, str(ROOT / script), "--port", port]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert f"port {port} is taken" in done.stderr
@@ -184,7 +184,7 @@ def test_setup_says_that_the_password_is_wrong(stack: Stack, run_script: Run) ->
 def test_the_ui_on_a_terminal_asks_nothing_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PREFECT_HOME": str(tmp_path), "TERM": "xterm"}
-    command = [sys.executable, str(ROOT / "deployments/ui.py"), "--no-browser", "--port", str(free_port())]
+    command = [sys.executable, str(ROOT / "running/ui.py"), "--no-browser", "--port", str(free_port())]
     ours, its = pty.openpty()
     process = subprocess.Popen(command, env=environment, stdin=its, stdout=its, stderr=its, start_new_session=True)
     os.close(its)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from keras_tuner.oracles import HyperbandOracle
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.foundation.records import digest
 from mnist_models.report.run import StageResult
 from mnist_models.search.conversation import converse
-from mnist_models.search.costs import expected_costs
+from mnist_models.search.costs import expected_epochs, hyperband_epochs, space_size
 from mnist_models.search.oracles import build_oracle
 from mnist_models.search.spaces import search_space
 from mnist_models.search.study import OracleSpec, Proposal, Study, apply_values
@@ -62,10 +64,37 @@ def proposals(kind: str, window: int, workers: int) -> list[Proposal]:
 def test_a_study_is_the_same_for_any_number_of_workers(kind: str, window: int) -> None:
     name, spec = STUDIES[kind]
     first = proposals(kind, window, workers=1)
-    assert len(first) == len(expected_costs(spec, search_space(name)))
+    assert len(first) == len(expected_epochs(study_of(kind)))
     assert [proposal.number for proposal in first] == list(range(1, len(first) + 1))
     for workers in (2, 3):
         assert proposals(kind, window, workers) == first
+
+
+def study_of(kind: str) -> Study:
+    name, spec = STUDIES[kind]
+    template = TrainingSpec(network="cnn", hyperparameters={}, epochs=3)
+    return Study(name=kind, space=name, oracle=spec, template=template)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("max_epochs", [1, 3, 9, 10, 26, 27, 81, 150])
+def test_the_plan_of_hyperband_is_kerastuners(max_epochs: int, factor: int) -> None:
+    oracle = HyperbandOracle(objective="val_loss", max_epochs=max_epochs, factor=factor)
+    sizes, epochs = [], []
+    for bracket in reversed(range(oracle._get_num_brackets())):
+        rounds = range(oracle._get_num_rounds(bracket))
+        sizes += [oracle._get_size(bracket, number) for number in rounds]
+        trained = [oracle._get_epochs(bracket, number) for number in rounds]
+        epochs += [later - earlier for earlier, later in zip([0, *trained], trained, strict=False)]
+    expected = [added for added, size in zip(epochs, sizes, strict=True) for _ in range(size)]
+    assert hyperband_epochs(max_epochs, factor) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["fully_connected_grid", "fully_connected_hyperband", "cnn_bayesian", "cnn_augmentation"]
+)
+def test_a_space_is_as_large_as_kerastuner_has_it(name: str) -> None:
+    assert space_size(name) == math.prod(len(list(values.values)) for values in search_space(name).space)
 
 
 def test_trials_of_hyperband_cost_the_epochs_that_they_add() -> None:
@@ -73,7 +102,7 @@ def test_trials_of_hyperband_cost_the_epochs_that_they_add() -> None:
     trials = proposals("hyperband", window=1, workers=1)
     epochs = {trial.number: trial.epochs or 0 for trial in trials}
     added = [epochs[trial.number] - (epochs[trial.parent] if trial.parent else 0) for trial in trials]
-    assert sorted(expected_costs(spec, search_space(name))) == sorted(added)
+    assert sorted(expected_epochs(study_of("hyperband"))) == sorted(added)
     assert len(set(added)) > 2
 
 

@@ -50,10 +50,8 @@ def data(tmp_path: Path) -> DatasetReference:
 def study_of(rates: list[float], monkeypatch: pytest.MonkeyPatch, epochs: int = 2) -> Study:
     """A grid of learning rates of plain SGD; 1e6 is too much."""
 
-    def space() -> HyperParameters:
-        hp = HyperParameters()
+    def space(hp: HyperParameters) -> None:
         hp.Choice("learning_rate", rates)
-        return hp
 
     monkeypatch.setattr(spaces, "example", space, raising=False)
     template = TrainingSpec(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.workers.interface import WorkerDiedError, WorkersClosedError
+from tasks.workers.interface import Turn, WorkerDiedError, WorkersClosedError
 from tasks.workers.local import FEWEST_TASKS, MOST_MEMORY, LocalPool
 
 
@@ -40,38 +40,38 @@ def wait_until_dead(pids: list[int], seconds: float = 30) -> None:
 
 
 def test_workers_are_other_processes_and_stay(pool: LocalPool) -> None:
-    seen = {pool.run(0, os.getpid) for _ in range(6)}
+    seen = {pool.run(Turn(), os.getpid) for _ in range(6)}
     assert os.getpid() not in seen
     assert seen <= set(pool.processes())
 
 
 def test_a_worker_holds_nothing_that_only_plots_need_and_can_import_it(pool: LocalPool) -> None:
-    assert pool.run(0, eval, "'keras' in __import__('sys').modules")
-    assert not pool.run(0, eval, "'matplotlib' in __import__('sys').modules")
-    assert pool.run(0, eval, "__import__('matplotlib').__name__") == "matplotlib"
+    assert pool.run(Turn(), eval, "'keras' in __import__('sys').modules")
+    assert not pool.run(Turn(), eval, "'matplotlib' in __import__('sys').modules")
+    assert pool.run(Turn(), eval, "__import__('matplotlib').__name__") == "matplotlib"
 
 
 def test_an_error_in_a_function_is_the_callers(pool: LocalPool) -> None:
     before = sorted(pool.processes())
     with pytest.raises(ZeroDivisionError):
-        pool.run(0, divmod, 1, 0)
+        pool.run(Turn(), divmod, 1, 0)
     assert sorted(pool.processes()) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_dead_worker_costs_its_own_task_only(pool: LocalPool, number: signal.Signals) -> None:
     with ThreadPoolExecutor(2) as threads:
-        survivor = threads.submit(pool.run, 0, time.sleep, 3)
+        survivor = threads.submit(pool.run, Turn(), time.sleep, 3)
         time.sleep(0.5)
-        pid_asker: Future[int] = threads.submit(pool.run, 0, os.getpid)
+        pid_asker: Future[int] = threads.submit(pool.run, Turn(), os.getpid)
         victim = pid_asker.result()
-        doomed = threads.submit(pool.run, 0, time.sleep, 60)
+        doomed = threads.submit(pool.run, Turn(), time.sleep, 60)
         time.sleep(0.5)
         os.kill(victim, number)
         with pytest.raises(WorkerDiedError):
             doomed.result(timeout=10)
         assert survivor.result() is None
-    assert pool.run(0, abs, -2) == 2
+    assert pool.run(Turn(), abs, -2) == 2
     assert victim not in pool.processes()
     assert len(pool.processes()) == 2
 
@@ -80,13 +80,13 @@ def test_a_worker_that_has_grown_too_large_is_replaced_between_two_tasks() -> No
     pool = LocalPool(1)
     try:
         before = pool.processes()
-        assert pool.run(0, exec, f"import builtins; builtins.ballast = b'x' * {MOST_MEMORY}") is None
+        assert pool.run(Turn(), exec, f"import builtins; builtins.ballast = b'x' * {MOST_MEMORY}") is None
         for _ in range(FEWEST_TASKS - 2):
-            pool.run(0, abs, 1)
+            pool.run(Turn(), abs, 1)
         assert pool.processes() == before
-        pool.run(0, abs, 1)
+        pool.run(Turn(), abs, 1)
         wait_until_dead(before)
-        assert pool.run(0, abs, -2) == 2
+        assert pool.run(Turn(), abs, -2) == 2
         assert len(pool.processes()) == 1
         assert pool.processes() != before
     finally:
@@ -98,11 +98,11 @@ def test_the_lowest_priority_number_is_served_first() -> None:
     order: list[int] = []
 
     def work(priority: int) -> None:
-        pool.run(priority, time.sleep, 0.05)
+        pool.run(Turn(priority), time.sleep, 0.05)
         order.append(priority)
 
     try:
-        pool.run(0, abs, 1)
+        pool.run(Turn(), abs, 1)
         blocker = threading.Thread(target=pool.run, args=(0, time.sleep, 1))
         blocker.start()
         time.sleep(0.3)
@@ -120,8 +120,8 @@ def test_the_lowest_priority_number_is_served_first() -> None:
 def test_closing_ends_work_at_once() -> None:
     pool = LocalPool(1)
     with ThreadPoolExecutor(2) as threads:
-        running = threads.submit(pool.run, 0, time.sleep, 60)
-        waiting = threads.submit(pool.run, 0, time.sleep, 60)
+        running = threads.submit(pool.run, Turn(), time.sleep, 60)
+        waiting = threads.submit(pool.run, Turn(), time.sleep, 60)
         time.sleep(1)
         pids = pool.processes()
         start = time.monotonic()
@@ -132,13 +132,13 @@ def test_closing_ends_work_at_once() -> None:
         assert time.monotonic() - start < 10
     wait_until_dead(pids)
     with pytest.raises(WorkersClosedError):
-        pool.run(0, abs, 1)
+        pool.run(Turn(), abs, 1)
 
 
 def test_workers_end_with_a_killed_flow() -> None:
     code = (
         "import os, time; from tasks.workers.local import LocalPool\n"
-        "pool = LocalPool(2); [pool.run(0, abs, 1) for _ in range(4)]\n"
+        "pool = LocalPool(2); [pool.run(Turn(), abs, 1) for _ in range(4)]\n"
         "print(*pool.processes(), flush=True); time.sleep(100)"
     )
     flow = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
