@@ -14,6 +14,7 @@ from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
 from tasks.evaluation import evaluate_members
+from tasks.progress import PROGRESS
 from tasks.stopping import stoppable
 from tasks.training import train_models
 
@@ -28,7 +29,9 @@ def final_evaluation(
     chosen = choose(stages or train_candidates(settings, dataset))
     specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}
     members = [member for member, _ in train_models(specs, dataset, settings)]
-    return evaluate_members(chosen.name, members, dataset, settings), members
+    judgement = evaluate_members(chosen.name, members, dataset, settings)
+    PROGRESS.drop("final")
+    return judgement, members
 
 
 def choose(stages: list[StageResult]) -> StageResult:

@@ -11,10 +11,12 @@ from rich.table import Table
 
 from mnist_models.report.run import Run, StageResult
 from mnist_models.report.words import duration
+from running.live import hide
 
 
 def print_summary(run: Run, report: Path, store_size: int) -> None:
     """Prints all stages, the test result, where the report is, and the size of the store in bytes."""
+    hide(clear=True)
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage", no_wrap=True)

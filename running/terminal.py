@@ -77,6 +77,8 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
+    from running.live import hide, show
+    from tasks.progress import PROGRESS
     from tasks.stopping import STOPPED
     from tasks.workers.started import close_workers
 
@@ -88,7 +90,8 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         ThreadPoolExecutor(1, thread_name_prefix="flow") as thread,
     ):
         setup_logging()
-        _log_to_terminal()
+        PROGRESS.workers = settings.workers
+        _log_to_terminal(show(PROGRESS, settings.profile))
         done = thread.submit(copy_context().run, _run_flow, flow, settings, server)
         _stop_on_signals(done, settings, server)
         try:
@@ -101,6 +104,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
             LOG.error("The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(1) from None
         finally:
+            hide()
             if server:
                 server.leave()
             close_workers()
@@ -122,9 +126,11 @@ def _run_flow(flow: Callable[[Settings], Any], settings: Settings, server: Tempo
 
 def _stop_on_signals(done: Future[None], settings: Settings, server: TemporaryServer | None) -> None:
     """The first SIGINT or SIGTERM stops the run cleanly; the second, or a clean stop that takes too long, at once."""
+    from running.live import hide
     from tasks.workers.started import close_workers, workers_closed
 
     def end() -> None:
+        hide()
         LOG.warning("Stopped at once. The same command goes on from what is kept in %s.", settings.store)
         if server:
             server.kill()
@@ -187,8 +193,8 @@ def wait_until_stored(timeout: float = STORED_TIMEOUT) -> None:
         LOG.warning("Prefect's server has not stored %d of %d task runs.", len(waiting), len(TASK_RUNS))
 
 
-def _log_to_terminal() -> None:
-    handler = logging.StreamHandler()
+def _log_to_terminal(handler: logging.Handler | None) -> None:
+    handler = handler or logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", datefmt="%H:%M:%S"))
     for package in OUR_PACKAGES:
         logger = logging.getLogger(package)

@@ -12,8 +12,8 @@ from tasks.time_left import Rest, ends
 
 TRIAL = "trial"
 START_SECONDS = 9.0  # until workers have imported TensorFlow
-END_SECONDS = 4.0  # the test set, the file of the model, the report
-PRIOR_SECONDS = 10.0  # what has been measured counts against so much of what was expected
+END_SECONDS = 3.5  # the file of the model, and the report
+PRIOR = 0.1  # what is measured counts against so much of what was expected
 LEAST_LEFT = 0.1  # of what was expected, where a training takes longer
 
 
@@ -79,12 +79,14 @@ class Progress:
     Attributes:
         stages: By name, in the order in which workers serve them.
         workers: How many trainings run at a time.
+        end_seconds: What comes after the last training.
         events: All that was told, with the seconds since the beginning: enough to tell it again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.stages: dict[str, Stage] = {}
         self.workers = 1
+        self.end_seconds = END_SECONDS
         self.events: list[tuple[float, str, list[Any]]] = []
         self._clock = clock
         self._start = clock()
@@ -116,6 +118,11 @@ class Progress:
             for name, seconds in trainings.items():
                 if name not in known.trainings or known.trainings[name].begun is None:
                     known.trainings[name] = Training(name, kind, seconds)
+
+    def plan_end(self, seconds: float) -> None:
+        """Says what comes after the last training, besides the report: so many seconds."""
+        self._note("plan_end", seconds)
+        self.end_seconds = END_SECONDS + seconds
 
     def begin(self, stage: str, name: str) -> None:
         """A worker begins with a training."""
@@ -150,6 +157,10 @@ class Progress:
         """Since the run began."""
         return self._clock() - self._start
 
+    def since(self, moment: float) -> float:
+        """Seconds since a moment on the clock."""
+        return self._clock() - moment
+
     def time_left(self) -> tuple[dict[str, float], float]:
         """Returns in how many seconds each stage will be done, and the whole run."""
         with self._lock:
@@ -157,7 +168,7 @@ class Progress:
             begun = any(t.begun is not None for stage in self.stages.values() for t in stage.trainings.values())
             start = 0.0 if begun else max(START_SECONDS - self.seconds(), 0.0)
             left = {name: start + seconds for name, seconds in ends(rests, self.workers).items()}
-            return left, max(left.values(), default=0.0) + END_SECONDS
+            return left, max(left.values(), default=0.0) + self.end_seconds
 
     def _rest(self, stage: Stage) -> Rest:
         rest = Rest(stage.name, window=stage.window, after=stage.after, last=stage.last)
@@ -174,11 +185,13 @@ class Progress:
 
     def _factor(self, stage: Stage, training: Training) -> float:
         """How much longer than expected it takes: measured on the most alike, and on all others while those are few."""
-        everything = [t for other in self.stages.values() for t in other.finished()]
+        everything = [t for other in self.stages.values() for t in other.trainings.values()]
         of_its_kind = [t for t in everything if t.kind == training.kind]
-        alike = [t for t in stage.finished() if t.is_trial == training.is_trial]
-        overall = _ratio(everything, PRIOR_SECONDS, 1.0)
-        return _ratio(alike, training.expected, _ratio(of_its_kind, training.expected, overall))
+        alike = [t for t in stage.trainings.values() if t.is_trial == training.is_trial]
+        factor = 1.0
+        for group in (everything, of_its_kind, alike):
+            factor = _ratio(group, factor)
+        return factor
 
     def _training(self, stage: str, name: str) -> Training:
         known = self.stages.setdefault(stage, Stage(stage))
@@ -188,11 +201,12 @@ class Progress:
         self.events.append((round(self._clock() - self._start, 3), event, list(arguments)))
 
 
-def _ratio(trainings: list[Training], weight: float, prior: float) -> float:
-    """Seconds taken to seconds expected; the prior counts as much as `weight` seconds that were expected."""
+def _ratio(trainings: list[Training], prior: float) -> float:
+    """Seconds taken to seconds expected; the prior counts as much as some share of all that is expected of them."""
     measured = [training for training in trainings if training.seconds]
     taken, expected = sum(t.seconds or 0.0 for t in measured), sum(t.expected for t in measured)
-    return (taken + prior * weight) / (expected + weight)
+    assumed = PRIOR * sum(training.expected for training in trainings)
+    return (taken + prior * assumed) / (expected + assumed)
 
 
 PROGRESS = Progress()

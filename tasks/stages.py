@@ -32,7 +32,7 @@ _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", d
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
     tag_run("model", settings.profile)
-    plan_models({f"{name} model": spec}, dataset)
+    plan_models({f"{name} model": spec}, dataset, new=True)
     [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
 

@@ -143,23 +143,20 @@ def _of_plan(name: str) -> tuple[str, str]:
     return stage, training.partition(" of ")[0].partition(" · ")[0]
 
 
-def plan_models(specs: Mapping[str, TrainingSpec], dataset: DatasetReference, last: bool = False) -> None:
+def plan_models(
+    specs: Mapping[str, TrainingSpec], dataset: DatasetReference, *, new: bool = False, last: bool = False
+) -> None:
     """Takes models into the run's plan.
 
     Args:
         specs: What will be trained, by name of the task run.
         dataset: On what.
+        new: Whether no network like them was trained before.
         last: Whether all other stages must be done before.
     """
     for name, spec in specs.items():
         stage, training = _of_plan(name)
-        PROGRESS.plan(stage, spec.network, {training: cost(spec, dataset)}, last=last)
-
-
-def cost(spec: TrainingSpec, dataset: DatasetReference) -> float:
-    """Expected seconds of a training on a data set."""
-    images = dataset.train + (dataset.validation if spec.split == "train+validation" else 0)
-    return expected_seconds(spec, images, dataset.image_shape)
+        PROGRESS.plan(stage, spec.network, {training: expected_seconds(spec, dataset, new=new)}, last=last)
 
 
 def _scored(name: str, result: TrainingResult) -> str:

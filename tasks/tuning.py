@@ -21,12 +21,13 @@ from mnist_models.search.costs import expected_epochs
 from mnist_models.search.spaces import search_space
 from mnist_models.search.study import Proposal, Study
 from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial
+from mnist_models.training.cost import expected_seconds
 from mnist_models.training.result import TrainingResult
 from tasks.artifacts import StudyProgress, show_leaderboard
 from tasks.caching import DURABLE, compute
 from tasks.progress import PROGRESS, TRIAL
 from tasks.stopping import stoppable
-from tasks.training import cost, submit_trial
+from tasks.training import submit_trial
 from tasks.workers.interface import WorkersClosedError
 from tasks.workers.process import quiet_import
 
@@ -107,7 +108,8 @@ def plan_study(study: Study, dataset: DatasetReference) -> list[float]:
     Returns:
         Expected seconds of each trial.
     """
-    costs = [cost(study.spec({}, count), dataset) for count in expected_epochs(study)]
+    new = not study.template.hyperparameters  # it searches for an architecture
+    costs = [expected_seconds(study.spec({}, epochs), dataset, new=new) for epochs in expected_epochs(study)]
     trials = {f"{TRIAL} {number}": seconds for number, seconds in enumerate(costs, start=1)}
     PROGRESS.plan(study.name, study.template.network, trials, window=study.oracle.window)
     return costs

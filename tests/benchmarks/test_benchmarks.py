@@ -34,8 +34,18 @@ def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path
     assert all(f"| {entry['name']} |" in tables for entry in content["figures"] + content["claims"])
 
 
+DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
 def test_the_commands_that_docs_name_exist() -> None:
-    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.py")]
+    texts = [*DOCS, *ROOT.glob("benchmarks/**/*.py")]
     named = {name for path in texts for name in re.findall(r"python -m (benchmarks[.\w]+)", path.read_text())}
     assert len(named) > 10
     assert not [name for name in named if not (ROOT / f"{name.replace('.', '/')}.py").is_file()]
+
+
+def test_the_files_that_docs_name_exist() -> None:
+    named = {name for path in DOCS for name in re.findall(r"[`( ]([\w/]+/\w+\.(?:py|yaml))\b", path.read_text())}
+    assert len(named) > 20
+    inside = ("", "mnist_models", "tasks")
+    assert not [name for name in named if not any((ROOT / folder / name).is_file() for folder in inside)]
