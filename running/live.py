@@ -52,8 +52,11 @@ class Display:
 
     def render(self) -> RenderableType:
         """Draws the present state."""
+        with self.progress.lock:
+            return self._draw(list(self.progress.stages.values()))
+
+    def _draw(self, stages: list[Stage]) -> RenderableType:
         lefts, left = self.progress.time_left()
-        stages = list(self.progress.stages.values())
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=bool(stages), header_style="dim")
         table.add_column("stage", no_wrap=True)
         table.add_column("", no_wrap=True)
@@ -71,7 +74,7 @@ class Display:
         ]
         if len(running) > MOST_WORKERS:
             lines.append(Text(f"    and {len(running) - MOST_WORKERS} more", style="dim"))
-        return [Text(), *lines] if lines else [Text()]
+        return [Text(), *lines, Text()] if lines else [Text()]
 
     def _footer(self, stages: list[Stage], left: float) -> Text:
         passed = duration(self.progress.seconds())
@@ -131,7 +134,9 @@ def _row(stage: Stage, left: float) -> tuple[RenderableType, ...]:
     expected = sum(training.expected for training in trainings)
     finished = sum(training.expected for training in stage.finished())
     waits = not stage.done and not stage.running() and not stage.finished()
-    bar = ProgressBar(total=expected or 1.0, completed=(expected or 1.0) if stage.done else finished, width=BAR)
+    total = expected or 1.0
+    done = total if stage.done else finished
+    bar = ProgressBar(total, done, width=BAR, complete_style="cyan", finished_style="green")
     return (
         Text(stage.name, style="dim" if waits else "green" if stage.done else "bold"),
         bar,

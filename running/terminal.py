@@ -30,6 +30,7 @@ PREFECT_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(OUR_PACKAGES),  # and reach Prefect's UI
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds: deployments/automations.py takes longer silence for death
 }
 STOP_TIMEOUT = 8.0  # seconds for a clean stop

@@ -80,6 +80,7 @@ class Progress:
         stages: By name, in the order in which workers serve them.
         workers: How many trainings run at a time.
         end_seconds: What comes after the last training.
+        lock: To be held by who looks at more than one of these.
         events: All that was told, with the seconds since the beginning: enough to tell it again.
     """
 
@@ -90,7 +91,7 @@ class Progress:
         self.events: list[tuple[float, str, list[Any]]] = []
         self._clock = clock
         self._start = clock()
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def plan(
         self,
@@ -111,7 +112,7 @@ class Progress:
             after: The stage whose study must be done before; None for none.
             last: Whether all other stages must be done before.
         """
-        with self._lock:
+        with self.lock:
             self._note("plan", stage, kind, dict(trainings), window, after, last)
             known = self.stages.setdefault(stage, Stage(stage, window=window, after=after, last=last))
             known.window = max(known.window, window)
@@ -126,14 +127,14 @@ class Progress:
 
     def begin(self, stage: str, name: str) -> None:
         """A worker begins with a training."""
-        with self._lock:
+        with self.lock:
             self._note("begin", stage, name)
             training = self._training(stage, name)
             training.begun, training.seconds = self._clock(), None
 
     def end(self, stage: str, name: str, score: float | None) -> None:
         """A training is done, with that validation loss: a worker has ended it, or it came from the store."""
-        with self._lock:
+        with self.lock:
             self._note("end", stage, name, score)
             training = self._training(stage, name)
             training.seconds = 0.0 if training.begun is None else self._clock() - training.begun
@@ -143,7 +144,7 @@ class Progress:
 
     def drop(self, stage: str, *, trials_only: bool = False) -> None:
         """What a stage has planned and not begun will not be: it was in the store, or its study ended early."""
-        with self._lock:
+        with self.lock:
             self._note("drop", stage, trials_only)
             known = self.stages.setdefault(stage, Stage(stage))
             known.trainings = {
@@ -163,7 +164,7 @@ class Progress:
 
     def time_left(self) -> tuple[dict[str, float], float]:
         """Returns in how many seconds each stage will be done, and the whole run."""
-        with self._lock:
+        with self.lock:
             rests = [self._rest(stage) for stage in self.stages.values()]
             begun = any(t.begun is not None for stage in self.stages.values() for t in stage.trainings.values())
             start = 0.0 if begun else max(START_SECONDS - self.seconds(), 0.0)
