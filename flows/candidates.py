@@ -17,12 +17,8 @@ from flows.fully_connected import fully_connected_baseline, fully_connected_grid
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.report.run import StageResult
-from tasks.progress import PROGRESS
+from tasks.planning import plan_final, plan_models, plan_study
 from tasks.stages import Stages
-from tasks.training import plan_models
-from tasks.tuning import plan_study
-
-JUDGED = 0.7e-3  # seconds of the final judgement for each test image
 
 
 def train_candidates(settings: Settings, dataset: DatasetReference) -> list[StageResult]:
@@ -42,14 +38,11 @@ def train_candidates(settings: Settings, dataset: DatasetReference) -> list[Stag
 
 def plan_what_is_yet_to_be_found(settings: Settings, dataset: DatasetReference) -> None:
     """Takes into the run's plan what later stages will probably train: some CNN, and the residual network at last."""
-    baseline, residual = (
-        baseline_spec(settings),
-        residual_spec(settings).model_copy(update={"split": "train+validation"}),
-    )
+    baseline = baseline_spec(settings)
+    residual = residual_spec(settings).model_copy(update={"split": "train+validation"})
     known = {name: value for name, value in baseline.hyperparameters.items() if name != "batch_normalization"}
     cnn = baseline.model_copy(update={"hyperparameters": known})
     for study in (augmentation_study(settings, cnn), learning_rate_study(settings, cnn)):
         plan_study(study, dataset)
         plan_models({f"{study.name} winner": cnn}, dataset)
-    plan_models({f"final seed {settings.seed + n}": residual for n in range(settings.final_seeds)}, dataset, last=True)
-    PROGRESS.plan_end(JUDGED * dataset.test)
+    plan_final({f"final seed {settings.seed + number}": residual for number in range(settings.final_seeds)}, dataset)

@@ -16,10 +16,11 @@ from mnist_models.report.words import duration
 from mnist_models.search.study import Study, Values
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page, tag_run
+from tasks.planning import plan_models
 from tasks.progress import PROGRESS
 from tasks.sending import wait_until_sent
 from tasks.stopping import stop_workers
-from tasks.training import STAGE_NUMBER, plan_models, train_models
+from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
 
 LOG = logging.getLogger(__name__)

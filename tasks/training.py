@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from prefect.futures import PrefectFuture
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
-from mnist_models.training.cost import expected_seconds
 from mnist_models.training.loop import fit
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import name_task_run
 from tasks.caching import DURABLE, exclusively, is_cached, read_record, submit
+from tasks.planning import place_of
 from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
@@ -51,7 +50,7 @@ def train_task(
     key: str,
 ) -> TrainingResult:
     """Trains one network in a worker process; see `mnist_models.training.loop.fit`."""
-    stage, training = _of_plan(name)
+    stage, training = place_of(name)
     turn = Turn(priority, begun=lambda: PROGRESS.begin(stage, training))
     result = start_workers(workers).run(
         turn, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
@@ -105,7 +104,7 @@ def train_models(
         results = [(future.result(), is_cached(future)) for future in futures]
         _remove_checkpoints(store, keys)
     for name, (result, _) in zip(specs, results, strict=True):
-        PROGRESS.end(*_of_plan(name), result.metric("val_loss"))
+        PROGRESS.end(*place_of(name), result.metric("val_loss"))
         if result.failure:
             raise TrainingFailedError(f"{name}: {result.failure}")
     return results
@@ -135,28 +134,6 @@ def _named_as_found(name: str, store: Store, key: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):  # there is none, or none that could be believed
         return name
     return _scored(name, found) if isinstance(found, TrainingResult) else name
-
-
-def _of_plan(name: str) -> tuple[str, str]:
-    """Stage and training in the run's plan: "grid trial 3 of 90 · val_loss 0.1" is trial 3 of the stage grid."""
-    stage, _, training = name.partition(" ")
-    return stage, training.partition(" of ")[0].partition(" · ")[0]
-
-
-def plan_models(
-    specs: Mapping[str, TrainingSpec], dataset: DatasetReference, *, new: bool = False, last: bool = False
-) -> None:
-    """Takes models into the run's plan.
-
-    Args:
-        specs: What will be trained, by name of the task run.
-        dataset: On what.
-        new: Whether no network like them was trained before.
-        last: Whether all other stages must be done before.
-    """
-    for name, spec in specs.items():
-        stage, training = _of_plan(name)
-        PROGRESS.plan(stage, spec.network, {training: expected_seconds(spec, dataset, new=new)}, last=last)
 
 
 def _scored(name: str, result: TrainingResult) -> str:

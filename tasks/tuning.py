@@ -17,14 +17,13 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.report.words import duration
-from mnist_models.search.costs import expected_epochs
 from mnist_models.search.spaces import search_space
 from mnist_models.search.study import Proposal, Study
 from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial
-from mnist_models.training.cost import expected_seconds
 from mnist_models.training.result import TrainingResult
 from tasks.artifacts import StudyProgress, show_leaderboard
 from tasks.caching import DURABLE, compute
+from tasks.planning import plan_study
 from tasks.progress import PROGRESS, TRIAL
 from tasks.stopping import stoppable
 from tasks.training import submit_trial
@@ -96,23 +95,6 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
             f"{study.name}: {len(failed)} of {len(trials)} trials failed, the last by {failed[-1].failure}"
         )
     return StudyResult(key=key, name=study.name, trials=tuple(trials))
-
-
-def plan_study(study: Study, dataset: DatasetReference) -> list[float]:
-    """Takes a study's trials into the run's plan.
-
-    Args:
-        study: What will be searched.
-        dataset: On what.
-
-    Returns:
-        Expected seconds of each trial.
-    """
-    new = not study.template.hyperparameters  # it searches for an architecture
-    costs = [expected_seconds(study.spec({}, epochs), dataset, new=new) for epochs in expected_epochs(study)]
-    trials = {f"{TRIAL} {number}": seconds for number, seconds in enumerate(costs, start=1)}
-    PROGRESS.plan(study.name, study.template.network, trials, window=study.oracle.window)
-    return costs
 
 
 class _Progress:

@@ -1,0 +1,64 @@
+"""The plan of a run: what its stages will train, and what that will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.search.costs import expected_epochs
+from mnist_models.search.study import Study
+from mnist_models.training.cost import expected_seconds
+from mnist_models.training.specification import TrainingSpec
+from tasks.progress import PROGRESS, TRIAL
+
+JUDGED = 0.7e-3  # seconds of the final judgement for each test image
+
+
+def plan_study(study: Study, dataset: DatasetReference) -> list[float]:
+    """Takes a study's trials into the run's plan.
+
+    Args:
+        study: What will be searched.
+        dataset: On what.
+
+    Returns:
+        Expected seconds of each trial.
+    """
+    new = not study.template.hyperparameters  # it searches for an architecture
+    costs = [expected_seconds(study.spec({}, epochs), dataset, new=new) for epochs in expected_epochs(study)]
+    trials = {f"{TRIAL} {number}": seconds for number, seconds in enumerate(costs, start=1)}
+    PROGRESS.plan(study.name, study.template.network, trials, window=study.oracle.window)
+    return costs
+
+
+def plan_models(
+    specs: Mapping[str, TrainingSpec], dataset: DatasetReference, *, new: bool = False, last: bool = False
+) -> None:
+    """Takes models into the run's plan.
+
+    Args:
+        specs: What will be trained, by name of the task run.
+        dataset: On what.
+        new: Whether no network like them was trained before.
+        last: Whether all other stages must be done before.
+    """
+    for name, spec in specs.items():
+        stage, training = place_of(name)
+        PROGRESS.plan(stage, spec.network, {training: expected_seconds(spec, dataset, new=new)}, last=last)
+
+
+def plan_final(specs: Mapping[str, TrainingSpec], dataset: DatasetReference) -> None:
+    """Takes the members of the final ensemble and their judgement into the run's plan, after all else.
+
+    Args:
+        specs: What will be trained, by name of the task run.
+        dataset: On what.
+    """
+    plan_models(specs, dataset, last=True)
+    PROGRESS.plan_end(JUDGED * dataset.test)
+
+
+def place_of(name: str) -> tuple[str, str]:
+    """Stage and training in the run's plan: "grid trial 3 of 90 · val_loss 0.1" is trial 3 of the stage grid."""
+    stage, _, training = name.partition(" ")
+    return stage, training.partition(" of ")[0].partition(" · ")[0]
