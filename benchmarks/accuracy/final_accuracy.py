@@ -48,7 +48,7 @@ def final_stage(
     start = time.perf_counter()
     with ThreadPoolExecutor(len(specs)) as threads:
         trainings = [
-            threads.submit(pool.run, 0, fit, spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
+            threads.submit(pool.run, Turn(), fit, spec, dataset, root, key=f"model-{spec.digest}", keep_weights=True)
             for spec in specs
         ]
         members = [training.result() for training in trainings]

@@ -132,9 +132,9 @@ def test_one_changed_network_recomputes_its_stages(
 ) -> None:
     store, copy = tmp_path / "store", tmp_path / "checkout"
     shutil.copytree(first[0], store, symlinks=True)
-    for room in ("flows", "tasks", "mnist_models"):
+    for room in ("flows", "running", "tasks", "mnist_models"):
         shutil.copytree(ROOT / room, copy / room)
-    source = copy / "mnist_models" / "residual.py"
+    source = copy / "mnist_models" / "networks" / "residual.py"
     source.write_text(source.read_text().replace('name="residual"', 'name="residual_changed"'))
     done = run_script(PIPELINE, *TINY, "--store", str(store), root=copy, PREFECT_API_URL=server)
     assert done.returncode == 0, done.stderr

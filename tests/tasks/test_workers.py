@@ -103,7 +103,7 @@ def test_the_lowest_priority_number_is_served_first() -> None:
 
     try:
         pool.run(Turn(), abs, 1)
-        blocker = threading.Thread(target=pool.run, args=(0, time.sleep, 1))
+        blocker = threading.Thread(target=pool.run, args=(Turn(), time.sleep, 1))
         blocker.start()
         time.sleep(0.3)
         threads = [threading.Thread(target=work, args=(priority,)) for priority in (3, 1, 2)]
@@ -137,7 +137,7 @@ def test_closing_ends_work_at_once() -> None:
 
 def test_workers_end_with_a_killed_flow() -> None:
     code = (
-        "import os, time; from tasks.workers.local import LocalPool\n"
+        "import time; from tasks.workers.interface import Turn; from tasks.workers.local import LocalPool\n"
         "pool = LocalPool(2); [pool.run(Turn(), abs, 1) for _ in range(4)]\n"
         "print(*pool.processes(), flush=True); time.sleep(100)"
     )
