@@ -137,7 +137,8 @@ class Progress:
         with self.lock:
             self._note("end", stage, name, score)
             training = self._training(stage, name)
-            training.seconds = 0.0 if training.begun is None else self._clock() - training.begun
+            if training.seconds is None:  # the study tells it once more, when its turn has come
+                training.seconds = 0.0 if training.begun is None else self._clock() - training.begun
             best = self.stages[stage].best
             if score is not None and (best is None or score < best):
                 self.stages[stage].best = score
@@ -165,34 +166,36 @@ class Progress:
     def time_left(self) -> tuple[dict[str, float], float]:
         """Returns in how many seconds each stage will be done, and the whole run."""
         with self.lock:
-            rests = [self._rest(stage) for stage in self.stages.values()]
-            begun = any(t.begun is not None for stage in self.stages.values() for t in stage.trainings.values())
+            everything = [training for stage in self.stages.values() for training in stage.trainings.values()]
+            overall = _ratio(everything, 1.0)
+            kinds = {t.kind for t in everything}
+            factors = {kind: _ratio([t for t in everything if t.kind == kind], overall) for kind in kinds}
+            rests = [self._rest(stage, factors) for stage in self.stages.values()]
+            begun = any(training.begun is not None for training in everything)
             start = 0.0 if begun else max(START_SECONDS - self.seconds(), 0.0)
             left = {name: start + seconds for name, seconds in ends(rests, self.workers).items()}
             return left, max(left.values(), default=0.0) + self.end_seconds
 
-    def _rest(self, stage: Stage) -> Rest:
+    def _rest(self, stage: Stage, factors: Mapping[str, float]) -> Rest:
+        """What is left of a stage; `factors` say how much longer than expected trainings of each kind take."""
         rest = Rest(stage.name, window=stage.window, after=stage.after, last=stage.last)
-        for training in stage.trainings.values():
-            if training.seconds is not None:
-                continue
-            seconds = training.expected * self._factor(stage, training)
-            if training.begun is None:
-                (rest.trials if training.is_trial else rest.models).append(seconds)
-            else:
-                left = max(seconds - (self._clock() - training.begun), LEAST_LEFT * seconds)
-                (rest.running_trials if training.is_trial else rest.running_models).append(left)
+        trials = [training for training in stage.trainings.values() if training.is_trial]
+        models = [training for training in stage.trainings.values() if not training.is_trial]
+        self._sort(trials, rest.trials, rest.running_trials, factors)
+        self._sort(models, rest.models, rest.running_models, factors)
         return rest
 
-    def _factor(self, stage: Stage, training: Training) -> float:
-        """How much longer than expected it takes: measured on the most alike, and on all others while those are few."""
-        everything = [t for other in self.stages.values() for t in other.trainings.values()]
-        of_its_kind = [t for t in everything if t.kind == training.kind]
-        alike = [t for t in stage.trainings.values() if t.is_trial == training.is_trial]
-        factor = 1.0
-        for group in (everything, of_its_kind, alike):
-            factor = _ratio(group, factor)
-        return factor
+    def _sort(
+        self, alike: list[Training], waiting: list[float], running: list[float], factors: Mapping[str, float]
+    ) -> None:
+        """Appends what unfinished trainings still need: measured on those of the stage, or while few, of their kind."""
+        factor = _ratio(alike, factors[alike[0].kind]) if alike else 1.0
+        for training in alike:
+            seconds = training.expected * factor
+            if training.seconds is None and training.begun is None:
+                waiting.append(seconds)
+            elif training.seconds is None and training.begun is not None:
+                running.append(max(seconds - (self._clock() - training.begun), LEAST_LEFT * seconds))
 
     def _training(self, stage: str, name: str) -> Training:
         known = self.stages.setdefault(stage, Stage(stage))
@@ -207,6 +210,8 @@ def _ratio(trainings: list[Training], prior: float) -> float:
     measured = [training for training in trainings if training.seconds]
     taken, expected = sum(t.seconds or 0.0 for t in measured), sum(t.expected for t in measured)
     assumed = PRIOR * sum(training.expected for training in trainings)
+    if not expected + assumed:
+        return prior
     return (taken + prior * assumed) / (expected + assumed)
 
 
