@@ -78,7 +78,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
-    from running.live import hide, show
+    from running.live import show
     from tasks.progress import PROGRESS
     from tasks.stopping import STOPPED
     from tasks.workers.started import close_workers
@@ -96,7 +96,7 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         done = thread.submit(copy_context().run, _run_flow, flow, settings, server)
         _stop_on_signals(done, settings, server)
         try:
-            done.result()
+            _wait(done)
         except STOPPED:
             LOG.warning("Stopped. The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(STOPPED_STATUS) from None
@@ -105,10 +105,19 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
             LOG.error("The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(1) from None
         finally:
-            hide()
             if server:
                 server.leave()
             close_workers()
+
+
+def _wait(done: Future[None]) -> None:
+    """Waits for the flow, and ends the display before anything is said of how it ended."""
+    from running.live import hide
+
+    try:
+        done.result()
+    finally:
+        hide()
 
 
 def _run_flow(flow: Callable[[Settings], Any], settings: Settings, server: TemporaryServer | None) -> None:

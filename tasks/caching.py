@@ -32,9 +32,12 @@ from tasks.workers.started import workers_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
-    f"{record.__module__}.{record.__name__}": record
-    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
+    record.__name__: record for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
 }
+SERIALIZER: JSONSerializer[Any] = JSONSerializer(
+    object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"
+)
+"""Writes records by their name, not by the module that they lie in, which may change."""
 
 
 TASK_RUNS: list[UUID] = []
@@ -52,7 +55,7 @@ BY_KEY: CachePolicy = CacheKeyFnPolicy(cache_key_fn=by_key)
 DURABLE: dict[str, Any] = {
     "cache_policy": BY_KEY,
     "persist_result": True,
-    "result_serializer": JSONSerializer(),
+    "result_serializer": SERIALIZER,
     "cache_result_in_memory": False,
 }
 """Options of every task that computes something."""
@@ -132,13 +135,27 @@ def read_record(content: bytes, key: str) -> SealedRecord:
         ValueError: If it is not JSON, was altered, is of another kind, or answers another key.
     """
     outer = json.loads(content)
-    if outer["metadata"]["serializer"]["type"] != "json":
-        raise ValueError(f"expected a JSON result, received {outer['metadata']['serializer']['type']!r}")
-    inner = json.loads(outer["result"])
-    record = RECORDS[inner["__class__"]].model_validate(inner["data"])
-    if record.key != key:
+    if outer["metadata"]["serializer"] != SERIALIZER.model_dump(mode="json"):
+        raise ValueError(f"expected a record of ours, received one of {outer['metadata']['serializer']['type']!r}")
+    record = decode_record(json.loads(outer["result"]))
+    if not isinstance(record, SealedRecord) or record.key != key:
         raise ValueError("it is the record of another task")
     return record
+
+
+def encode_record(record: SealedRecord) -> dict[str, Any]:
+    """Turns a record into what JSON holds."""
+    return {"record": type(record).__name__, "data": record.model_dump(mode="json")}
+
+
+def decode_record(value: dict[str, Any]) -> Any:
+    """Turns what `encode_record` made into a record again; called for every object in it, which stays as it is.
+
+    Raises:
+        KeyError: If there is no such record.
+        ValidationError: If it was altered.
+    """
+    return RECORDS[value["record"]].model_validate(value["data"]) if set(value) == {"record", "data"} else value
 
 
 def _files(value: Any) -> Iterator[FileReference]:
