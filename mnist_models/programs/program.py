@@ -16,7 +16,8 @@ from mnist_models.programs.shape import Shape
 from mnist_models.programs.trainee import Trainee
 from mnist_models.programs.tunable import Tunable
 
-CHUNK_IMAGES = 6_400  # at a call of the graph: enough to hide Python, and few enough that their random bits are small
+CHUNK_IMAGES = 6_400  # at most at a call of the graph: enough to hide Python
+CHUNK_BITS = 2**25  # bytes at most of random bits at a call, where dropout decides over many inputs
 
 
 class Program:
@@ -95,7 +96,8 @@ class Program:
         pixels, labels = tensor_over(images.x), tensor_over(images.y)
         totals, every_loss = np.zeros(2), []
         batch_size = self.shape.batch_size
-        for steps in batches(len(rates), max(CHUNK_IMAGES // batch_size, 1)):
+        chunk = min(CHUNK_IMAGES, CHUNK_BITS // max(2 * self._tunable.units, 1))
+        for steps in batches(len(rates), max(chunk // batch_size, 1)):
             rows = slice(steps.start * batch_size, steps.stop * batch_size)
             bits = _random_bits(generator, len(order[rows]), self._tunable.units)
             some, losses = self._steps(pixels, labels, order[rows], transforms[rows], bits, rates[steps])

@@ -29,9 +29,22 @@ EXAMPLES: list[tuple[Network, dict[str, Any]]] = [
     ("cnn", CNN),
     ("cnn", CNN | {"subsample_type": "strided_conv", "activation": "tanh", "num_conv_layers": 3}),
     ("cnn", CNN | {"batch_normalization": False}),
+    ("cnn", CNN | {"block_type": "activation_first"}),
+    ("cnn", CNN | {"block_type": "activation_first", "subsample_type": "strided_conv"}),
     ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8}),
     ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8, "shifted_views": True}),
 ]
+
+
+def test_the_original_network_is_as_large_as_its_authors_report() -> None:
+    winner = {
+        "num_conv_layers": 3, "num_filters_first_layer": 16, "num_filters_sub_layers": 32, "kernel_size": 5,
+        "subsample_type": "strided_conv", "dense_layer_size": 256, "dropout_rate": 0.4,
+    }  # fmt: skip
+    model = build_network("cnn", (28, 28, 1), 10, winner | {"block_type": "activation_first"})
+    assert sum(weight.size for weight in map(np.asarray, model.trainable_variables)) == 231_290
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds.count("TunableDropout") == 4
 
 
 def test_every_network_is_under_contract() -> None:
