@@ -88,8 +88,8 @@ def draw_transforms(
     Returns:
         float32 [count, columns of its kind]. First the eight entries of the projective matrix that maps a place in the
         new image to a place in the old one, as TensorFlow's `ImageProjectiveTransformV3` takes them; then, where images
-        are bent, the displacements of control points in pixels; then, where they are erased, top, left, height and width
-        of a rectangle in pixels.
+        are bent, the displacements of control points in pixels; then, where they are erased, top, left, height and
+        width of a rectangle in pixels.
     """
     if augmentation is None:
         return np.zeros((count, AFFINE), dtype=np.float32)

@@ -8,7 +8,7 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import Record
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.evaluation import FinalResult
-from mnist_models.search.trials import Trial
+from mnist_models.search.trials import Decision, Trial
 from mnist_models.training.result import TrainingResult
 
 
@@ -19,12 +19,14 @@ class StageResult(Record):
         name: Of the stage.
         model: The stage's model, trained from scratch.
         trials: Of its study; empty for a baseline.
+        decision: Of its study, where that has rungs.
         cached: Whether nothing had to be computed.
     """
 
     name: str
     model: TrainingResult
     trials: tuple[Trial, ...] = ()
+    decision: Decision | None = None
     cached: bool = False
 
     @property
