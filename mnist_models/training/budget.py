@@ -49,8 +49,8 @@ def shares(
             found.append((min(whole, target) - done) / train)
             done = min(whole, target)
         size = whole * HARD_SHARE if selection == "hard" and done >= train else whole
-        count = math.ceil(round((target - done) / size, 6))
-        found += [(target - done) / count / train] * count
+        count = max(math.ceil(round((target - done) / size, 6)), 1) if target > done else 0
+        found += [(target - done) / max(count, 1) / train] * count
         done = target
     if cooldown:
         found.append(budgets[-1] * cooldown / train)
