@@ -53,12 +53,12 @@ def _draw(
     stages: Sequence[StageResult], final: FinalResult, dataset: DatasetReference, mistake_images: np.ndarray
 ) -> Iterator[tuple[str, bytes]]:
     """Draws one plot at a time, so that only one figure is alive."""
-    from mnist_models.report import plots, study_plot  # matplotlib takes half a second to import
+    from mnist_models.report import plots, study_plot, training_plot  # matplotlib takes half a second to import
     from mnist_models.report.drawing import render
 
     yield "comparison", render(plots.comparison(stages, final.stage, final, dataset.validation))
     for stage in stages:
-        yield f"training_{stage.name}", render(plots.training_curves(stage))
+        yield f"training_{stage.name}", render(training_plot.training_curves(stage))
         if stage.trials:
             yield f"study_{stage.name}", render(study_plot.study(stage))
     yield "confusion_matrix", render(plots.confusion_matrix(final))

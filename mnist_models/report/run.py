@@ -8,7 +8,7 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import Record
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.evaluation import FinalResult
-from mnist_models.search.trials import Trial
+from mnist_models.search.trials import Decision, Trial
 from mnist_models.training.result import TrainingResult
 
 
@@ -20,12 +20,16 @@ class StageResult(Record):
         model: The stage's model, trained from scratch.
         trials: Of its study; empty for a baseline.
         cached: Whether nothing had to be computed.
+        decision: What the end of its study says, where finalists were compared.
+        started_from: The stage whose model its study started from, or None.
     """
 
     name: str
     model: TrainingResult
     trials: tuple[Trial, ...] = ()
     cached: bool = False
+    decision: Decision | None = None
+    started_from: str | None = None
 
     @property
     def seconds(self) -> float:

@@ -18,6 +18,12 @@ class Trial(Record):
         val_loss, val_accuracy, train_accuracy: At the best epoch; None where the trial failed before.
         seconds: Of training in a worker.
         failure: Why it failed, or None.
+        rung: At which rung it was trained, from 0.
+        images: Training images that it had seen at its end, those of the trials it continued included; 0 if not known.
+        fate: What became of it at its rung and why ("promoted", "dropped: 7th of 12, 3 go on", "finished", "failed",
+            "kept: what the search started from"); "" where there are no rungs.
+        curve: Validation loss each time it was validated, in nats: plain cross-entropy, calibrated where the recipe
+            calibrates.
     """
 
     number: int
@@ -30,13 +36,58 @@ class Trial(Record):
     train_accuracy: float | None
     seconds: float
     failure: str | None = None
+    rung: int = 0
+    images: int = 0
+    fate: str = ""
+    curve: tuple[float, ...] = ()
+
+
+class Finalist(Record):
+    """One of the few trials that a study ends with.
+
+    Attributes:
+        trial: Its number.
+        val_loss: In nats; mean over its seeds.
+        interval: Of that, 95 %: bootstrap over validation images, and seeds where there are several.
+        seeds: It was trained with so many.
+    """
+
+    trial: int
+    val_loss: float
+    interval: tuple[float, float]
+    seeds: int
+
+
+class Decision(Record):
+    """What the end of a study says.
+
+    Attributes:
+        winner: The trial.
+        incumbent: The trial that trained what the search started from, or None.
+        difference: Validation loss of the incumbent minus the winner's, in nats, paired over images.
+        interval: Of that difference, 95 %: paired bootstrap over validation images.
+        replaced: Whether the winner takes the incumbent's place.
+        best_probability: Share of the bootstrap's draws in which the winner is the best of the finalists.
+        finalists: In the order of their validation losses.
+        words: One sentence for a reader.
+    """
+
+    winner: int
+    incumbent: int | None
+    difference: float
+    interval: tuple[float, float]
+    replaced: bool
+    best_probability: float
+    finalists: tuple[Finalist, ...]
+    words: str
 
 
 class StudyResult(SealedRecord):
-    """All trials of a study, in the order asked."""
+    """All trials of a study, in the order asked, and what its end says where finalists were compared."""
 
     name: str
     trials: tuple[Trial, ...]
+    decision: Decision | None = None
 
     @property
     def best(self) -> Trial:
@@ -82,4 +133,5 @@ def record_trial(number: int, parent: int | None, values: Values, result: Traini
         train_accuracy=result.metric("accuracy"),
         seconds=result.seconds,
         failure=result.failure,
+        curve=result.history.get("val_loss", ()),
     )

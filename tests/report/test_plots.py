@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mnist_models.judging.scores import wilson_interval
-from mnist_models.report import plots, study_plot
+from mnist_models.report import plots, study_plot, training_plot
 from mnist_models.report.drawing import render
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import percent
@@ -75,7 +75,7 @@ def test_comparison_prints_and_places_accuracies() -> None:
 )
 def test_plots_of_unusual_trainings(history: dict[str, tuple[float, ...]]) -> None:
     stage = StageResult(name="odd_stage", model=model(history, min(len(history.get("loss", ())), 1)))
-    png_size(render(plots.training_curves(stage)))
+    png_size(render(training_plot.training_curves(stage)))
     png_size(render(plots.comparison([stage], "odd_stage", None, 100)))
 
 

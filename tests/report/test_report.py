@@ -82,6 +82,8 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
         "trials": 0,
         "hyperparameters": {"depth": 2, "activation": "relu", "learning_rate": 0.001},
         "cached": True,
+        "started_from": None,
+        "decision": None,
     }
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
         "profile": "quick",
@@ -147,13 +149,15 @@ def test_hostile_names_are_escaped(tmp_path: Path) -> None:
 def test_trials_round_trip_through_csv(tmp_path: Path) -> None:
     write(tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "trials" / "grid.csv").read_text())))
-    columns = ["number", "parent", "depth", "activation", "learning_rate", "epochs", "best_epoch"]
-    assert list(rows[0]) == [*columns, "val_loss", "val_accuracy", "train_accuracy", "seconds", "failure"]
+    columns = ["number", "parent", "depth", "activation", "learning_rate", "rung", "images", "fate", "epochs"]
+    columns += ["best_epoch", "val_loss", "val_accuracy", "train_accuracy", "seconds", "curve", "failure"]
+    assert list(rows[0]) == columns
     for row, expected in zip(rows, STAGES[1].trials, strict=True):
-        failure, activation = row.pop("failure"), row.pop("activation")
+        failure, activation, fate = row.pop("failure"), row.pop("activation"), row.pop("fate")
+        curve = [float(loss) for loss in row.pop("curve").split()]
         given: dict[str, Any] = {name: json.loads(value) if value else None for name, value in row.items()}
         values = {"depth": given.pop("depth"), "activation": activation, "learning_rate": given.pop("learning_rate")}
-        assert Trial(**given, values=values, failure=failure or None) == expected
+        assert Trial(**given, values=values, fate=fate, curve=curve, failure=failure or None) == expected
 
 
 def test_csv_leaves_empty_what_a_trial_does_not_have() -> None:
