@@ -9,14 +9,28 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.scores import wilson_interval
 from mnist_models.report.metrics import trials_csv
-from mnist_models.report.page import best_trials, write_report
+from mnist_models.report.page import best_trials, rungs, write_report
 from mnist_models.report.run import Run, StageResult
-from mnist_models.report.words import decimal, duration, percent, title
+from mnist_models.report.words import certainty, decimal, duration, percent, title
 from mnist_models.search.trials import Trial
-from tests.examples import FAILURE, MATRIX, STAGES, dataset, diagonal, final, images, model, trial
+from tests.examples import (
+    FAILURE,
+    MATRIX,
+    STAGES,
+    dataset,
+    decision,
+    diagonal,
+    final,
+    halved_study,
+    images,
+    model,
+    trial,
+)
 
 HOSTILE = '<script>alert("1")</script>&\'.npz'
 
@@ -104,7 +118,15 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
 
 def test_files_are_where_they_are_expected(tmp_path: Path) -> None:
     assert write(tmp_path / "new" / "run") == tmp_path / "new" / "run" / "report.html"
-    names = ["comparison", "confusion_matrix", "mistakes", "study_grid", "training_baseline", "training_grid"]
+    names = [
+        "comparison",
+        "confusion_matrix",
+        "hyperparameters_grid",
+        "mistakes",
+        "study_grid",
+        "training_baseline",
+        "training_grid",
+    ]
     assert sorted(path.relative_to(tmp_path / "new" / "run").as_posix() for path in tmp_path.rglob("*.*")) == [
         "metrics.json",
         *(f"plots/{name}.png" for name in names),
@@ -136,6 +158,38 @@ def test_page_tells_result_choice_and_failures(tmp_path: Path) -> None:
     assert "1 failed trial" in text
     assert FAILURE in text
     assert "read once" in text
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_page_tells_how_a_search_with_rungs_ended(replaced: bool, tmp_path: Path) -> None:
+    trials = halved_study()
+    end = decision(trials, replaced)
+    stage = StageResult(name="grid", model=model(), trials=trials, decision=end, started_from="cnn_residual")
+    page = Page(write(tmp_path, stages=[STAGES[0], stage]))
+    assert end.words in page.text
+    assert "83 of 100 redrawn validation sets" in page.text
+    assert "what the search started from (CNN residual)" in page.text
+    assert ("takes its place" in page.text) == replaced
+    assert ("kept what it started from" in page.text) == ("does not replace it" in page.text) == (not replaced)
+    assert "Rungs: the best of each go on" in page.text
+    assert "3 of 3" in page.text
+    assert "dropped: 5th of 9, 3 go on" in page.text
+    assert (tmp_path / "plots" / "finalists_grid.png").exists()
+    assert json.loads((tmp_path / "metrics.json").read_text())["stages"][1]["decision"] == end.model_dump(mode="json")
+
+
+def test_rungs_are_counted() -> None:
+    seen = [(row["number"], row["trials"], row["images"], row["continued"]) for row in rungs(halved_study())]
+    assert seen == [(1, 27, 6_000, 9), (2, 9, 18_000, 3), (3, 3, 54_000, 0)]
+    assert rungs(STAGES[1].trials) == []
+
+
+def test_the_end_of_a_search_in_words() -> None:
+    end = decision(halved_study())
+    assert "takes its place" in certainty(end)
+    assert "nothing better was found" in certainty(end.model_copy(update={"incumbent": end.winner}))
+    alone = certainty(end.model_copy(update={"incumbent": None}))
+    assert alone == f"Trial {end.winner} is the best of 3 finalists in 83 of 100 redrawn validation sets."
 
 
 def test_hostile_names_are_escaped(tmp_path: Path) -> None:
