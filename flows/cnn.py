@@ -141,7 +141,7 @@ def residual_spec(settings: Settings) -> TrainingSpec:
     """The recipe of `cnn_residual`; docs/performance.md says what each part gave."""
     return TrainingSpec(
         network="residual",
-        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96, "shifted_views": True},
+        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96, "views": "shifts"},
         optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
         augmentation=Augmentation(
             rotation_range=0.022, zoom_range=0.08, shear_range=0.1, width_shift_range=0.071, height_shift_range=0.071

@@ -50,7 +50,7 @@ def short_spec(shares: tuple[float, ...], seed: int) -> TrainingSpec:
     """The recipe of `cnn_residual`, narrower and with shifts only: the best that is known for one or two epochs."""
     return TrainingSpec(
         network="residual",
-        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 64, "shifted_views": True},
+        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 64, "views": "shifts"},
         optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
         augmentation=Augmentation(width_shift_range=0.071, height_shift_range=0.071),
         label_smoothing=0.1,

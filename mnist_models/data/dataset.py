@@ -29,6 +29,10 @@ class Images:
     def __len__(self) -> int:
         return len(self.y)
 
+    def first(self, count: int | None) -> Images:
+        """The first images; all where `count` is None."""
+        return Images(x=self.x[:count], y=self.y[:count])
+
 
 class DatasetReference(SealedRecord):
     """A preprocessed data set in the store.

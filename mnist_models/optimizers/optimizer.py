@@ -12,7 +12,7 @@ from mnist_models.foundation.records import Record
 if TYPE_CHECKING:
     import keras
 
-Schedule = Literal["constant", "one_cycle", "linear"]
+Schedule = Literal["constant", "one_cycle", "linear", "cooldown"]
 WARM_UP = 0.3  # share of a one-cycle schedule in which the rate rises
 START = 0.05  # first rate of a one-cycle schedule, as a share of its peak
 
@@ -24,7 +24,8 @@ class Optimizer(Record):
         name: "adam" (Kingma and Ba 2014), "sgd" with Nesterov momentum, or "muon" (Jordan et al. 2024) for the kernels
             of convolutions, with "sgd" for all else.
         learning_rate: Constant, or the highest of the schedule.
-        schedule: "constant"; "one_cycle" (Smith 2018), up from a twentieth and down to zero; or "linear", down to zero.
+        schedule: "constant"; "one_cycle" (Smith 2018), up from a twentieth and down to zero; "linear", down to
+            zero; or "cooldown" (Zhai et al. 2022), constant, and down to zero over the last epoch.
         momentum: Of "sgd" and "muon".
         weight_decay: For weight matrices and kernels; 0 for none. "muon" applies it to what "sgd" updates.
         sgd_factor: Of "muon": learning rate of its "sgd", as a multiple of `learning_rate`.
@@ -58,7 +59,7 @@ def build_optimizer(optimizer: Optimizer) -> keras.optimizers.Optimizer:
     return built
 
 
-def learning_rates(optimizer: Optimizer, first_step: int, count: int, total: int) -> np.ndarray:
+def learning_rates(optimizer: Optimizer, first_step: int, count: int, total: int, last: int = 0) -> np.ndarray:
     """Returns the learning rates of some steps of a training.
 
     Args:
@@ -66,6 +67,7 @@ def learning_rates(optimizer: Optimizer, first_step: int, count: int, total: int
         first_step: Number of steps before the first of these.
         count: Number of steps.
         total: Number of steps of the whole training.
+        last: Number of steps of its last epoch.
 
     Returns:
         float32 [count].
@@ -75,6 +77,8 @@ def learning_rates(optimizer: Optimizer, first_step: int, count: int, total: int
         shape = np.ones(count)
     elif optimizer.schedule == "linear":
         shape = 1 - steps / total
+    elif optimizer.schedule == "cooldown":
+        shape = np.minimum((total - steps) / max(last, 1), 1)
     else:
         shape = np.interp((steps + 1) / total, [0, WARM_UP, 1], [START, 1, 0])
     return (optimizer.learning_rate * shape).astype(np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mnist_models.data.augmentation import Augmentation, draw_transforms, transform
+from mnist_models.data.augmentation import AFFINE, Augmentation, draw_transforms, transform
 from mnist_models.data.dataset import Images
 from mnist_models.optimizers.optimizer import build_optimizer
 from mnist_models.programs.graphs import add_up, batches, compile_graph, image_signature, scale_pixels, tensor_over
@@ -39,12 +39,13 @@ class Program:
         self._optimizer = build_optimizer(shape.optimizer)
         self._optimizer.build(self._variables)
         self._tunable = Tunable(self.trainee.model)
+        columns = shape.augmentation.columns if shape.augmentation else AFFINE
         self._steps = compile_graph(
             self._run_steps,
             input_signature=(
                 *image_signature(shape.image_shape),
                 tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None, 8], tf.float32),
+                tf.TensorSpec([None, columns], tf.float32),
                 tf.TensorSpec([None, self._tunable.units], tf.uint16),
                 tf.TensorSpec([None], tf.float32),
             ),
@@ -116,7 +117,7 @@ class Program:
         def train(step: Any, totals: Any, every_loss: Any) -> tuple[Any, Any, Any]:
             rows = slice(step * batch, (step + 1) * batch)
             plain = scale_pixels(tf.gather(pixels, order[rows]))
-            images = transform(plain, transforms[rows], self.shape.interpolation)
+            images = transform(plain, transforms[rows], self.shape.augmentation)
             some, losses = self._step(images, tf.gather(labels, order[rows]), bits[rows], rates[step])
             return step + 1, totals + some, every_loss.write(step, losses)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from mnist_models.data.augmentation import Interpolation
+from mnist_models.data.augmentation import Kind
 from mnist_models.foundation.records import Record
 from mnist_models.networks.by_name import Network
 from mnist_models.optimizers.optimizer import Optimizer
@@ -29,7 +29,7 @@ class Shape(Record):
         image_shape: (height, width, channels).
         classes: Number of classes.
         optimizer: Without its learning rate and schedule.
-        interpolation: Of augmented images; None for no augmentation.
+        augmentation: What kind of; None for none.
         label_smoothing: Share of the target that is spread over all classes.
         batch_size: Images per step.
         precision: Of the products in training steps.
@@ -40,7 +40,7 @@ class Shape(Record):
     image_shape: tuple[int, int, int]
     classes: int
     optimizer: Optimizer
-    interpolation: Interpolation | None = None
+    augmentation: Kind | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(ge=1)
     precision: Precision = "float32"

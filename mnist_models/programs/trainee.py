@@ -33,6 +33,7 @@ class Trainee:
         model: The network that is trained; with the precision "bfloat16", its convolutions and products are computed
             in bfloat16, as fast again where the CPU has instructions for it. Weights and statistics are float32.
         one_view: That network without its softmax, on one view of an image where it averages several.
+        judged: Of the images evaluated last: "losses", float32 [n], and "correct", bool [n].
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -41,6 +42,7 @@ class Trainee:
         self._reference = _build(shape, "float32")
         self.model = self._reference if shape.precision == "float32" else _build(shape, "mixed_bfloat16")
         self.one_view = _one_view(self.model)
+        self.judged: dict[str, np.ndarray] = {}
         signature = image_signature(shape.image_shape)
         self._evaluate = {
             all_views: compile_graph(functools.partial(_evaluate, network), input_signature=signature)
@@ -78,8 +80,9 @@ class Trainee:
             all_views: As the finished model sees them; else by the one view that it was trained on, which is cheaper.
         """
         self._update_reference()
-        totals = self._evaluate[all_views](tensor_over(images.x), tensor_over(images.y)).numpy()
-        loss, accuracy = totals / len(images)
+        totals, losses, correct = self._evaluate[all_views](tensor_over(images.x), tensor_over(images.y))
+        self.judged = {"losses": losses.numpy(), "correct": correct.numpy()}
+        loss, accuracy = totals.numpy() / len(images)
         return float(loss), float(accuracy)
 
     def recalibrate(self, images: Images, generator: np.random.Generator) -> None:
@@ -96,7 +99,7 @@ class Trainee:
         transforms = draw_transforms(ranges, len(chosen), self._shape.image_shape, generator)
         logits = []
         for rows in batches(len(chosen), EVALUATION_BATCH):
-            seen = transform(scale_pixels(images.x[chosen[rows]]), transforms[rows], self._shape.interpolation)
+            seen = transform(scale_pixels(images.x[chosen[rows]]), transforms[rows], self._shape.augmentation)
             logits.append(network(seen, training=False).numpy())
         temperature = fit_temperature(np.concatenate(logits), images.y[chosen])
         for variable in self.one_view.get_layer("logits").trainable_variables:
@@ -125,14 +128,21 @@ def _one_view(model: keras.Model) -> Any:
     return next((layer for layer in model.layers if isinstance(layer, keras.Model)), None) or _logits(model)
 
 
-def _evaluate(network: keras.Model, pixels: Any, labels: Any) -> Any:
+def _evaluate(network: keras.Model, pixels: Any, labels: Any) -> tuple[Any, Any, Any]:
+    """Totals, float64 [2], and of each image the loss, float32 [n], and whether it is answered rightly, bool [n]."""
     count = (tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH
 
-    def evaluate(batch: Any, totals: Any) -> tuple[Any, Any]:
+    def evaluate(batch: Any, totals: Any, every_loss: Any, every_answer: Any) -> tuple[Any, Any, Any, Any]:
         rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
         logits = network(scale_pixels(pixels[rows]), training=False)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
-        return batch + 1, totals + add_up(losses, logits, labels[rows])
+        correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels[rows])
+        totals = totals + add_up(losses, logits, labels[rows])
+        return batch + 1, totals, every_loss.write(batch, losses), every_answer.write(batch, correct)
 
-    start = (0, tf.zeros(2, tf.float64))
-    return tf.while_loop(lambda batch, _: batch < count, evaluate, start, parallel_iterations=1)[1]
+    arrays = [tf.TensorArray(kind, count, infer_shape=False, element_shape=[None]) for kind in (tf.float32, tf.bool)]
+    start = (0, tf.zeros(2, tf.float64), *arrays)
+    _, totals, every_loss, every_answer = tf.while_loop(
+        lambda batch, *_: batch < count, evaluate, start, parallel_iterations=1
+    )
+    return totals, every_loss.concat(), every_answer.concat()

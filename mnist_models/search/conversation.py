@@ -15,10 +15,8 @@ from typing import Any, Protocol, TypeVar
 from keras_tuner import HyperParameters
 from threadpoolctl import threadpool_limits
 
-from mnist_models.search.oracles import build_oracle
+from mnist_models.search.oracles import BOOKKEEPING, build_oracle
 from mnist_models.search.study import OracleSpec, Proposal
-
-BOOKKEEPING = "tuner/"  # prefix of the values that Hyperband adds
 
 
 class Outcome(Protocol):
@@ -71,6 +69,10 @@ def _proposal(trial: Any, numbers: dict[str, int]) -> Proposal:
         values={name: _rounded(value) for name, value in searched.items()},
         epochs=values.get("tuner/epochs"),
         parent=None if parent is None else numbers[parent],
+        budgets=values.get("tuner/budgets", ()),
+        rung=values.get("tuner/rung", 0),
+        last=values.get("tuner/last", True),
+        seed=values.get("tuner/seed", 0),
     )
 
 

@@ -1,16 +1,17 @@
-"""KerasTuner's oracles, each made fit for a conversation that is replayed."""
+"""Oracles of KerasTuner's interface: its own grid and Hyperband, and ours."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from keras_tuner import HyperParameters, Objective
-from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle
-from scipy.linalg import solve_triangular
-from sklearn.gaussian_process import GaussianProcessRegressor
+from keras_tuner import HyperParameters, Objective, Oracle
+from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.oracles import GridSearchOracle, HyperbandOracle
 
+from mnist_models.search.halving import Halving
 from mnist_models.search.study import OracleSpec
+
+BOOKKEEPING = "tuner/"  # prefix of the values that tell how a trial is to be trained
 
 
 class _GridOracle(GridSearchOracle):  # type: ignore[misc]
@@ -18,46 +19,52 @@ class _GridOracle(GridSearchOracle):  # type: ignore[misc]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         proposal: dict[str, Any] = super().populate_space(trial_id)
-        if proposal["status"] == "RUNNING":
+        if proposal["status"] == TrialStatus.RUNNING:
             self._populate_next.append(trial_id)
         return proposal
 
 
-class _Regressor(GaussianProcessRegressor):  # type: ignore[misc]
-    """Predicts what scikit-learn's own does, to the last bit, without a check of each input.
+class HalvingOracle(Oracle):  # type: ignore[misc]
+    """Successive halving with proposals from a model.
 
-    A proposal takes more than 10,000 predictions, of one point each; the checks took twice their time.
+    A trial's values carry, besides the hyperparameters, how it is to be trained: "tuner/trial_id" of the one that it
+    continues, "tuner/budgets", "tuner/rung", "tuner/last" and "tuner/seed" (see `mnist_models.search.study.Proposal`).
+
+    Args:
+        spec: Of kind "halving".
+        **options: Of every oracle.
     """
 
-    def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
-        """Returns mean and standard deviation at points, by algorithm 2.1 of Rasmussen and Williams (2006)."""
-        if not hasattr(self, "X_train_") or return_cov or not return_std:
-            return super().predict(X, return_std, return_cov)
-        similarity = self.kernel_(X, self.X_train_)
-        explained = solve_triangular(self.L_, similarity.T, lower=True, check_finite=False)
-        variance = self.kernel_.diag(X) - np.einsum("ij,ji->i", explained.T, explained)
-        mean = self._y_train_std * (similarity @ self.alpha_) + self._y_train_mean
-        return mean, np.sqrt(np.maximum(variance, 0.0) * self._y_train_std**2)
-
-
-class _BayesianOracle(BayesianOptimizationOracle):  # type: ignore[misc]
-    """Proposes nothing twice: KerasTuner's own does where its model is sure, and while trials are open.
-
-    Trials are deterministic, so a second one would tell nothing new; a random proposal does.
-    """
-
-    def _make_gpr(self) -> GaussianProcessRegressor:
-        return _Regressor(**super()._make_gpr().get_params(deep=False))
+    def __init__(self, spec: OracleSpec, **options: Any) -> None:
+        super().__init__(**options)
+        self._halving = Halving(spec, self.hyperparameters)
+        self._numbers: dict[str, int] = {}
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        proposal: dict[str, Any] = super().populate_space(trial_id)
-        if proposal["values"] is not None and self._duplicate(proposal["values"]):
-            proposal = self._random_populate_space()
-        return proposal
+        """Returns the next trial's values, or whether to wait for others, or to stop."""
+        ask = self._halving.ask()
+        if ask is None:
+            return {"status": TrialStatus.STOPPED if self._halving.done else TrialStatus.IDLE, "values": None}
+        self._numbers[trial_id] = ask.number
+        how: dict[str, Any] = {
+            "budgets": self._halving.budgets(ask),
+            "rung": ask.rung,
+            "last": self._halving.is_last(ask),
+            "seed": ask.seed,
+        }
+        if ask.parent is not None:
+            how["trial_id"] = next(name for name, number in self._numbers.items() if number == ask.parent)
+        values = {**ask.values, **{f"{BOOKKEEPING}{name}": value for name, value in how.items()}}
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    def end_trial(self, trial: Any) -> None:
+        """Takes in a finished trial."""
+        super().end_trial(trial)
+        self._halving.tell(self._numbers[trial.trial_id], self.trials[trial.trial_id].score)
 
 
 def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:
-    """Builds the KerasTuner oracle, which minimises `val_loss`."""
+    """Builds the oracle, which minimises `val_loss`."""
     common: dict[str, Any] = {
         "objective": Objective("val_loss", "min"),
         "hyperparameters": space,
@@ -66,11 +73,11 @@ def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:
         "tune_new_entries": False,
     }
     if spec.kind == "grid":
-        oracle = _GridOracle(max_trials=spec.max_trials, **common)
+        oracle: Any = _GridOracle(max_trials=spec.max_trials, **common)
     elif spec.kind == "hyperband":
         oracle = HyperbandOracle(max_epochs=spec.max_epochs, factor=spec.factor, **common)
     else:
-        oracle = _BayesianOracle(max_trials=spec.max_trials, num_initial_points=spec.initial_points, **common)
+        oracle = HalvingOracle(spec, **common)
     oracle.verbose = 0
     oracle._set_project_dir(folder, "study")
     return oracle

@@ -10,30 +10,77 @@ from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import Record, digest
+from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.training.budget import shares
 from mnist_models.training.specification import TrainingSpec
 
 Values = dict[str, int | float | str]
+COOLDOWN = 0.3  # of a trial's images, where its learning rate falls at the end
+FIRST_VALIDATION = 2_500  # images that judge the first of several rungs: enough to drop what is clearly worse
+
+
+class Rung(Record):
+    """A step of successive halving (Jamieson and Talwalkar 2016).
+
+    Attributes:
+        trials: How many combinations get here, besides the known ones.
+        images: Training images that each has seen by its end.
+    """
+
+    trials: int = Field(ge=1)
+    images: int = Field(ge=1)
 
 
 class OracleSpec(Record):
-    """Which KerasTuner oracle leads a study, and how far.
+    """Who leads a study, and how far.
 
     Attributes:
-        kind: "grid" (every combination), "hyperband" (Li et al. 2018) or "bayesian" (Gaussian process).
+        kind: "halving" (`mnist_models.search.halving`), or of KerasTuner's own "grid" (every combination) and
+            "hyperband" (Li et al. 2018).
         seed: Of its proposals, from 1.
         window: Open trials at a time; part of the study's identity, unlike the number of workers.
-        max_trials: Of "grid" (None for all) and "bayesian".
-        initial_points: Random trials before "bayesian" models their scores; None for 3 per hyperparameter.
+        max_trials: Of "grid"; None for all.
         max_epochs, factor: Of "hyperband".
+        brackets: Of "halving": one after the other, each the rungs of its combinations.
+        proposals: Of "halving": "model" (`mnist_models.search.surrogate`), "random", or "grid" for every combination.
+        known: Of "halving": combinations that are tried first and trained to the last rung, whatever they score.
+        seeds: Of "halving": trainings of each combination at the last rung.
     """
 
-    kind: Literal["grid", "hyperband", "bayesian"]
+    kind: Literal["grid", "hyperband", "halving"]
     seed: int = Field(ge=1)
     window: int = Field(ge=1)
     max_trials: int | None = Field(default=None, ge=1)
-    initial_points: int | None = Field(default=None, ge=1)
     max_epochs: int = Field(default=27, ge=1)
     factor: int = Field(default=3, ge=2)
+    brackets: tuple[tuple[Rung, ...], ...] = ()
+    proposals: Literal["model", "random", "grid"] = "model"
+    known: tuple[Values, ...] = ()
+    seeds: int = Field(default=1, ge=1)
+
+
+class Proposal(Record):
+    """A trial that the oracle asks for.
+
+    Attributes:
+        number: From 1, in the order asked.
+        values: Hyperparameters of the search space.
+        epochs: To train, where the oracle says so (Hyperband); else None.
+        parent: Number of the trial that this one continues, or None.
+        budgets: Images seen at the end of each rung up to its own, where there are rungs.
+        rung: Its own, from 0.
+        last: Whether no rung is higher.
+        seed: Added to the study's: trainings of one combination differ in it.
+    """
+
+    number: int
+    values: Values
+    epochs: int | None = None
+    parent: int | None = None
+    budgets: tuple[int, ...] = ()
+    rung: int = 0
+    last: bool = True
+    seed: int = 0
 
 
 class Study(Record):
@@ -43,7 +90,7 @@ class Study(Record):
         name: Of the stage.
         space: Name of the function in `mnist_models.search.spaces`.
         oracle: Who proposes.
-        template: The training of every trial, but for the values that the oracle proposes.
+        template: The training of every trial, but for the values that the oracle proposes and for its budget.
     """
 
     name: str
@@ -54,48 +101,53 @@ class Study(Record):
     def key(self, dataset: DatasetReference) -> str:
         """Cache key of the whole study."""
         code = code_fingerprint(
-            "search.conversation", "search.spaces", "training.loop", f"networks.{self.template.network}"
-        )
+            "search.conversation", "search.spaces", "search.decision", "training.loop",
+            f"networks.{self.template.network}",
+        )  # fmt: skip
         return f"study-{digest([self.model_dump(mode='json'), dataset.fingerprint, code])}"
 
-    def spec(self, values: Values, epochs: int | None) -> TrainingSpec:
-        """The training of one trial."""
-        spec = apply_values(self.template, values)
-        return spec if epochs is None else spec.model_copy(update={"epochs": epochs})
+    def spec(self, proposal: Proposal, train: int) -> TrainingSpec:
+        """The training of a trial.
 
-
-class Proposal(Record):
-    """A trial that the oracle asks for.
-
-    Attributes:
-        number: From 1, in the order asked.
-        values: Hyperparameters of the search space.
-        epochs: To train, where the oracle says so (Hyperband); else None.
-        parent: Number of the trial that this one continues (Hyperband), or None.
-    """
-
-    number: int
-    values: Values
-    epochs: int | None = None
-    parent: int | None = None
+        Args:
+            proposal: What the oracle asks for.
+            train: Size of the training set.
+        """
+        spec = apply_values(self.template, proposal.values)
+        update: dict[str, object] = {"seed": spec.seed + proposal.seed}
+        if proposal.epochs is not None:
+            update["epochs"] = proposal.epochs
+            update["shares"] = spec.shares and spec.shares[:1] * proposal.epochs
+        if proposal.budgets:
+            cooldown = COOLDOWN if spec.optimizer.schedule == "cooldown" else 0.0
+            update["shares"] = shares(proposal.budgets, train, selection=spec.selection, cooldown=cooldown)
+            update["epochs"] = len(shares(proposal.budgets, train, selection=spec.selection, cooldown=cooldown))
+            if proposal.rung == 0 and not proposal.last and cooldown:
+                update["validation_images"] = FIRST_VALIDATION
+        return spec.model_copy(update=update)
 
 
 def apply_values(template: TrainingSpec, values: Values) -> TrainingSpec:
-    """Puts proposed values where they belong: learning rate, augmentation, or the network's hyperparameters."""
+    """Puts proposed values where they belong: the recipe, its optimiser, augmentation, or the network."""
     network = dict(template.hyperparameters)
     augmentation = template.augmentation.model_dump() if template.augmentation else {}
-    optimizer = template.optimizer
+    optimizer, recipe = template.optimizer.model_dump(), {}
     for name, value in values.items():
-        if name == "learning_rate":
-            optimizer = optimizer.model_copy(update={name: value})
+        if name == "optimizer":
+            optimizer["name"] = value
+        elif name in Optimizer.model_fields:
+            optimizer[name] = value
         elif name in Augmentation.model_fields:
             augmentation[name] = value
+        elif name in ("batch_size", "label_smoothing", "selection"):
+            recipe[name] = value
         else:
             network[name] = value
     return template.model_copy(
         update={
+            **recipe,
             "hyperparameters": network,
-            "optimizer": optimizer,
+            "optimizer": Optimizer(**optimizer),
             "augmentation": Augmentation(**augmentation) if augmentation else None,
         }
     )

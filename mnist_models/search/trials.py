@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 from mnist_models.foundation.records import Record, SealedRecord
-from mnist_models.search.study import Values
+from mnist_models.search.study import Proposal, Values
 from mnist_models.training.result import TrainingResult
 
 
@@ -18,12 +22,11 @@ class Trial(Record):
         val_loss, val_accuracy, train_accuracy: At the best epoch; None where the trial failed before.
         seconds: Of training in a worker.
         failure: Why it failed, or None.
-        rung: At which rung it was trained, from 0.
-        images: Training images that it had seen at its end, those of the trials it continued included; 0 if not known.
-        fate: What became of it at its rung and why ("promoted", "dropped: 7th of 12, 3 go on", "finished", "failed",
-            "kept: what the search started from"); "" where there are no rungs.
-        curve: Validation loss each time it was validated, in nats: plain cross-entropy, calibrated where the recipe
-            calibrates.
+        rung: At which it was trained, from 0.
+        images: Training images seen, those of the trials that it continues included; 0 where there are no rungs.
+        seed: Added to the study's.
+        fate: What became of it: "promoted", "dropped: 7th of 12, 3 go on", "finished"; "" where there are no rungs.
+        curve: Validation loss each time it was validated.
     """
 
     number: int
@@ -38,18 +41,19 @@ class Trial(Record):
     failure: str | None = None
     rung: int = 0
     images: int = 0
+    seed: int = 0
     fate: str = ""
     curve: tuple[float, ...] = ()
 
 
 class Finalist(Record):
-    """One of the few trials that a study ends with.
+    """A combination at the last rung.
 
     Attributes:
-        trial: Its number.
-        val_loss: In nats; mean over its seeds.
-        interval: Of that, 95 %: bootstrap over validation images, and seeds where there are several.
-        seeds: It was trained with so many.
+        trial: The first of its trials there.
+        val_loss: Mean over its seeds, in nats.
+        interval: 95 %, by bootstrap over validation images.
+        seeds: How often it was trained.
     """
 
     trial: int
@@ -59,16 +63,16 @@ class Finalist(Record):
 
 
 class Decision(Record):
-    """What the end of a study says.
+    """What the end of a study says: who wins, and how sure that is.
 
     Attributes:
-        winner: The trial.
-        incumbent: The trial that trained what the search started from, or None.
-        difference: Validation loss of the incumbent minus the winner's, in nats, paired over images.
-        interval: Of that difference, 95 %: paired bootstrap over validation images.
+        winner: Number of its trial at the last rung.
+        incumbent: Number of the trial that trained what the search started from, or None.
+        difference: Validation loss of the incumbent minus the winner's, in nats.
+        interval: Of the difference, 95 %, by paired bootstrap over validation images.
         replaced: Whether the winner takes the incumbent's place.
-        best_probability: Share of the bootstrap's draws in which the winner is the best of the finalists.
-        finalists: In the order of their validation losses.
+        best_probability: Share of the bootstrap's samples in which the winner is the best of the finalists.
+        finalists: All combinations at the last rung, the best first.
         words: One sentence for a reader.
     """
 
@@ -83,7 +87,7 @@ class Decision(Record):
 
 
 class StudyResult(SealedRecord):
-    """All trials of a study, in the order asked, and what its end says where finalists were compared."""
+    """All trials of a study, in the order asked, and, where there are rungs, what they decide."""
 
     name: str
     trials: tuple[Trial, ...]
@@ -91,11 +95,13 @@ class StudyResult(SealedRecord):
 
     @property
     def best(self) -> Trial:
-        """The trial with the lowest validation loss; the earliest of equals.
+        """The trial that wins: decided, or else the one with the lowest validation loss; the earliest of equals.
 
         Raises:
             ValueError: If every trial failed.
         """
+        if self.decision is not None:
+            return self.trials[self.decision.winner - 1]
         finished = [trial for trial in self.trials if trial.failure is None]
         if not finished:
             raise ValueError(
@@ -104,12 +110,10 @@ class StudyResult(SealedRecord):
         return min(finished, key=lambda trial: (trial.val_loss, trial.number))
 
 
-def failed_trial(number: int, parent: int | None, values: Values, failure: str) -> Trial:
+def failed_trial(proposal: Proposal, failure: str) -> Trial:
     """Makes the record of a trial whose training raised an error."""
     return Trial(
-        number=number,
-        parent=parent,
-        values=values,
+        **_asked(proposal),
         epochs=0,
         best_epoch=0,
         val_loss=None,
@@ -120,12 +124,10 @@ def failed_trial(number: int, parent: int | None, values: Values, failure: str) 
     )
 
 
-def record_trial(number: int, parent: int | None, values: Values, result: TrainingResult) -> Trial:
+def record_trial(proposal: Proposal, result: TrainingResult) -> Trial:
     """Makes the record of a trial out of its training."""
     return Trial(
-        number=number,
-        parent=parent,
-        values=values,
+        **_asked(proposal),
         epochs=result.epochs,
         best_epoch=result.best_epoch,
         val_loss=result.metric("val_loss"),
@@ -135,3 +137,35 @@ def record_trial(number: int, parent: int | None, values: Values, result: Traini
         failure=result.failure,
         curve=result.history.get("val_loss", ()),
     )
+
+
+def with_fates(trials: Sequence[Trial]) -> list[Trial]:
+    """Says of each trial of a halving what became of it; trials of other oracles stay as they are."""
+    promoted = {trial.parent for trial in trials}
+    return [
+        trial.model_copy(update={"fate": _fate(trial, trials, promoted)}) if trial.images else trial for trial in trials
+    ]
+
+
+def _fate(trial: Trial, trials: Sequence[Trial], promoted: set[int | None]) -> str:
+    if trial.failure is not None:
+        return "failed"
+    if trial.number in promoted:
+        return "promoted"
+    beside = [other for other in trials if other.rung == trial.rung and other.images == trial.images]
+    going_on = sum(other.number in promoted for other in beside)
+    if not going_on:
+        return "finished"
+    rank = 1 + sum((other.val_loss or math.inf) < (trial.val_loss or math.inf) for other in beside)
+    return f"dropped: {ordinal(rank)} of {len(beside)}, {going_on} go on"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th …"""
+    ending = "th" if 10 <= number % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _asked(proposal: Proposal) -> dict[str, Any]:
+    budgets = {"images": proposal.budgets[-1]} if proposal.budgets else {}
+    return proposal.model_dump(include={"number", "parent", "values", "rung", "seed"}) | budgets

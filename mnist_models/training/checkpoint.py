@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,21 @@ class Checkpoint:
         Args:
             lineage: Names the trainings that may go on from it.
             arrays: What they need.
-            state: What else they need, as JSON; `state["epoch"]` counts the epochs that are trained.
+            state: What else they need, as JSON; `state["epoch"]` counts the epochs that are trained, `state["shares"]`
+                lists their shares or is None.
         """
         if self.path is not None:
             write_atomic(self.path, pack(arrays, {**state, "lineage": lineage}))
 
-    def read(self, lineage: Lineage, most_epochs: int) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    def read(
+        self, lineage: Lineage, most_epochs: int, shares: Sequence[float] | None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Returns what was written last, or None, with a warning where there is a file that cannot be used.
 
         Args:
             lineage: Of this training.
             most_epochs: Of this training: it cannot go on from one that is further.
+            shares: Of its epochs: nor from one whose first epochs were others.
         """
         if self.path is None or not self.path.exists():
             return None
@@ -49,7 +54,8 @@ class Checkpoint:
         except DamagedFileError as error:
             LOG.warning("%s; training from the beginning", error)
             return None
-        if state["lineage"] != lineage or state["epoch"] > most_epochs:
+        others = None if shares is None else list(shares[: state["epoch"]])
+        if state["lineage"] != lineage or state["epoch"] > most_epochs or state["shares"] != others:
             LOG.warning("%s: the checkpoint of another training; training from the beginning", self.path)
             return None
         return arrays, state

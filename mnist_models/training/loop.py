@@ -36,6 +36,7 @@ def fit(
     key: str,
     checkpoint: str | None = None,
     keep_weights: bool = False,
+    keep_judged: bool = False,
 ) -> TrainingResult:
     """Trains a network.
 
@@ -47,6 +48,7 @@ def fit(
         checkpoint: File below the root that holds the state after each epoch. The training goes on from it where it is
             sound and of the same lineage, and starts anew, with a warning, where it is not. None to keep none.
         keep_weights: Write the kept weights to the store.
+        keep_judged: Write the loss of each validation image to the store.
 
     Returns:
         The result, with `failure` set where a loss was not finite.
@@ -58,15 +60,19 @@ def fit(
     file = Checkpoint(store.root / checkpoint if checkpoint else None)
     program = program_of(spec.shape(dataset))
     train = read_split(store, dataset, spec.split)
-    validation = read_split(store, dataset, "validation") if spec.split == "train" else None
+    validation = (
+        read_split(store, dataset, "validation").first(spec.validation_images) if spec.split == "train" else None
+    )
     loop = _Loop(spec, program, train, validation, keep_best, [spec.lineage(), dataset.fingerprint, keep_best])
     loop.begin(file)
     while not loop.finished():
         loop.train_epoch()
         loop.save(file)
-    weights = None
+    weights = judged = None
     if keep_weights and loop.failure is None:
         weights = store.write(f"weights/{key}.npz", pack(loop.kept_weights(), {"key": key}))
+    if keep_judged and loop.judged:
+        judged = store.write(f"judged/{key}.npz", pack(loop.judged, {"key": key}))
     return TrainingResult(
         key=key,
         spec=spec,
@@ -76,6 +82,7 @@ def fit(
         seconds=round(loop.seconds, 3),
         parameters=program.trainee.parameters,
         weights=weights,
+        judged=judged,
         failure=loop.failure,
     )
 
@@ -101,31 +108,36 @@ class _Loop:
         self.epoch = 0
         self.seconds = 0.0
         self.history: dict[str, list[float]] = {name: [] for name in METRICS}
-        self.hardness = None if spec.shares is None else hard_images.unseen(len(train))
+        self.hardness = hard_images.unseen(len(train)) if spec.shares and spec.selection == "hard" else None
         self.best: dict[str, np.ndarray] = {}
+        self.judged: dict[str, np.ndarray] = {}
         self.failure: str | None = None
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """Starts anew, or goes on from the checkpoint, where there is one to be believed."""
         self.program.begin(self.spec.seed, self.spec.hyperparameters)
-        found = checkpoint.read(self.lineage, self.spec.epochs)
+        found = checkpoint.read(self.lineage, self.spec.trunk_epochs, self.spec.shares)
         if found is None:
             return
         arrays, state = found
         self.program.restore(_named(arrays, "state/"))
-        self.best = _named(arrays, "best/")
+        self.best, self.judged = _named(arrays, "best/"), _named(arrays, "judged/")
         self.hardness = arrays.get("hardness")
         self.epoch, self.seconds, self.history = state["epoch"], state["seconds"], state["history"]
         self.failure = state["failure"]
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Writes all that the next epoch depends on."""
+        """Writes all that the next epoch depends on, as long as there is one, or a longer training might have one."""
+        if self.epoch > self.spec.trunk_epochs:
+            return
         arrays = {f"state/{name}": value for name, value in self.program.state().items()}
         arrays |= {f"best/{name}": value for name, value in self.best.items()}
+        arrays |= {f"judged/{name}": value for name, value in self.judged.items()}
         if self.hardness is not None:
             arrays["hardness"] = self.hardness
         names = ("epoch", "seconds", "history", "failure")
-        checkpoint.write(self.lineage, arrays, {name: getattr(self, name) for name in names})
+        shares = self.spec.shares and self.spec.shares[: self.epoch]
+        checkpoint.write(self.lineage, arrays, {"shares": shares} | {name: getattr(self, name) for name in names})
 
     def finished(self) -> bool:
         """Whether all epochs are trained, no epoch has been better for too long, or the training failed."""
@@ -155,8 +167,9 @@ class _Loop:
             return
         for name, value in measured.items():
             self.history[name].append(value)
-        if self.keep_best and self.best_epoch() == self.epoch:
-            self.best = self.program.trainee.weights()
+        if self.best_epoch() == self.epoch:
+            self.best = self.program.trainee.weights() if self.keep_best else {}
+            self.judged = self.program.trainee.judged
 
     def _train(self) -> tuple[float, float]:
         """Trains one epoch; seed and number of the epoch determine all that is random in it."""
@@ -174,21 +187,25 @@ class _Loop:
 
     def _choose(self, generator: np.random.Generator) -> np.ndarray:
         """The images of this epoch, in order."""
-        if self.hardness is None or self.spec.shares is None:
+        if self.spec.shares is None:
             return generator.permutation(len(self.train))
-        return hard_images.choose(self.hardness, self.spec.shares[self.epoch], generator)
+        share = self.spec.shares[self.epoch]
+        if self.hardness is None:
+            return hard_images.choose_at_random(len(self.train), share, generator)
+        return hard_images.choose(self.hardness, share, generator)
 
     def _rates(self) -> np.ndarray:
         """The learning rate of each step of this epoch."""
         shares = self.spec.shares or (1.0,) * self.spec.epochs
-        steps = [math.ceil(round(len(self.train) * share) / self.spec.batch_size) for share in shares]
-        return learning_rates(self.spec.optimizer, sum(steps[: self.epoch]), steps[self.epoch], sum(steps))
+        steps = [math.ceil(max(round(len(self.train) * share), 1) / self.spec.batch_size) for share in shares]
+        return learning_rates(self.spec.optimizer, sum(steps[: self.epoch]), steps[self.epoch], sum(steps), steps[-1])
 
     def _validate(self) -> tuple[float, ...]:
         """Validates as the finished model sees images where this epoch's weights may be kept, else the cheaper way."""
-        if self.validation is None:
+        last = self.epoch + 1 == self.spec.epochs
+        if self.validation is None or (self.spec.validation == "last" and not last):
             return ()
-        may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or self.epoch + 1 == self.spec.epochs
+        may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or last
         return self.program.trainee.evaluate(self.validation, all_views=may_be_kept)
 
 

@@ -26,13 +26,15 @@ class TrainingSpec(Record):
         label_smoothing: Share of the target that is spread over all classes (Szegedy et al. 2016).
         batch_size: Images per step.
         epochs: At most this many.
-        shares: Share of the images that each epoch trains on, one per epoch; None for all, always. Where less than all,
-            one half are those with the highest losses so far and the other half is drawn at random from the rest
-            (selective backpropagation: Jiang et al. 2019).
+        shares: How often each epoch passes over the images, one number per epoch; None for once, always.
+        selection: What a pass over less than all images takes: "hard", one half those with the highest losses so far and
+            the other half at random from the rest (selective backpropagation: Jiang et al. 2019); or "random".
         recalibrate: After the last epoch, take the statistics of batch normalisation from images without augmentation.
         calibrate: After the last epoch, divide the logits by a temperature (Guo et al. 2017) that is fitted on newly
             augmented training images: label smoothing makes a network less sure than it should be.
         patience: Stop after so many epochs without a lower validation loss; None to train all epochs.
+        validation: Validate after "every" epoch, or only after the "last".
+        validation_images: Validate on so many images, the first; None for all.
         keep: The weights to end with: "best" of all epochs by validation loss, or "last".
         precision: Of the products in training steps; evaluation and weights are float32.
         split: What to train on: "train", validated after each epoch, or "train+validation".
@@ -46,10 +48,13 @@ class TrainingSpec(Record):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     batch_size: int = Field(default=64, ge=1)
     epochs: int = Field(ge=1)
-    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] | None = None
+    shares: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    selection: Literal["hard", "random"] = "hard"
     recalibrate: bool = False
     calibrate: bool = False
     patience: int | None = Field(default=None, ge=1)
+    validation: Literal["every", "last"] = "every"
+    validation_images: int | None = Field(default=None, ge=1)
     keep: Literal["best", "last"] = "best"
     precision: Precision = "float32"
     split: Literal["train", "train+validation"] = "train"
@@ -74,10 +79,17 @@ class TrainingSpec(Record):
     def lineage(self) -> str:
         """Names the trainings that share their first epochs, and so a checkpoint.
 
-        A constant learning rate does not depend on the number of epochs: a trial that Hyperband promotes to more epochs
-        goes on where it stopped.
+        A constant learning rate does not depend on the number of epochs: a trial that is promoted to more of them goes on
+        where it stopped, or, with a cooldown, where that began. A checkpoint says itself how far it is and by which shares.
         """
-        return (self.model_copy(update={"epochs": 1}) if self.optimizer.schedule == "constant" else self).digest
+        if self.optimizer.schedule not in ("constant", "cooldown"):
+            return self.digest
+        return self.model_copy(update={"epochs": 1, "shares": None, "validation_images": None}).digest
+
+    @property
+    def trunk_epochs(self) -> int:
+        """The epochs after which its checkpoint serves trainings that are longer, too: all but a cooldown."""
+        return self.epochs - (self.optimizer.schedule == "cooldown")
 
     def shape(self, dataset: DatasetReference) -> Shape:
         """What this training has in common with those that can use the same program."""
@@ -87,7 +99,7 @@ class TrainingSpec(Record):
             image_shape=dataset.image_shape,
             classes=dataset.classes,
             optimizer=self.optimizer,
-            interpolation=self.augmentation.interpolation if self.augmentation else None,
+            augmentation=self.augmentation.kind if self.augmentation else None,
             label_smoothing=self.label_smoothing,
             batch_size=self.batch_size,
             precision=self.precision,

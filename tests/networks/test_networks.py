@@ -32,7 +32,8 @@ EXAMPLES: list[tuple[Network, dict[str, Any]]] = [
     ("cnn", CNN | {"block_type": "activation_first"}),
     ("cnn", CNN | {"block_type": "activation_first", "subsample_type": "strided_conv"}),
     ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8}),
-    ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8, "shifted_views": True}),
+    ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8, "views": "shifts"}),
+    ("residual", {"stem_filters": 4, "middle_filters": 4, "filters": 8, "residual_blocks": 2, "views": "turns"}),
 ]
 
 
@@ -119,9 +120,7 @@ def test_fused_batch_normalization_is_the_plain_layer() -> None:
 
 def test_shifted_views_average_over_shifted_images() -> None:
     small = {"stem_filters": 4, "middle_filters": 4, "filters": 8}
-    one, three = (
-        build_network("residual", (28, 28, 1), 10, {**small, "shifted_views": views}) for views in (False, True)
-    )
+    one, three = (build_network("residual", (28, 28, 1), 10, {**small, "views": views}) for views in ("one", "shifts"))
     three.set_weights(one.get_weights())
     images = np.zeros((4, 28, 28, 1), dtype=np.float32)
     images[:, 4:24, 4:24] = np.random.default_rng(0).random((4, 20, 20, 1))  # a border of 4: nothing is shifted out

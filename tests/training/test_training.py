@@ -47,7 +47,7 @@ SPECS = {
 
 SPECS["residual, muon on hard images"] = TrainingSpec(
     network="residual",
-    hyperparameters={"stem_filters": 4, "middle_filters": 8, "filters": 8, "shifted_views": True},
+    hyperparameters={"stem_filters": 4, "middle_filters": 8, "filters": 8, "views": "shifts"},
     epochs=4,
     keep="last",
     optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),

@@ -1,0 +1,1 @@
+"""Other images than MNIST's, made from the embedded ones."""

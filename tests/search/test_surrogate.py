@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import math
+import statistics
+import warnings
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+import pytest
+from keras_tuner import HyperParameters
+from threadpoolctl import threadpool_limits
+
+from mnist_models.search.encoding import Grid
+from mnist_models.search.spaces import search_space
+from mnist_models.search.study import Values
+from mnist_models.search.surrogate import Observation, enough, initial_design, propose
+
+SPACES = ["fully_connected_grid", "fully_connected_hyperband", "cnn_bayesian", "cnn_augmentation", "cnn_learning_rate"]
+
+
+@pytest.fixture(autouse=True)
+def _no_warning() -> None:
+    warnings.simplefilter("error")
+
+
+def small_space() -> HyperParameters:
+    """2 × 3 × 1 combinations."""
+    hp = HyperParameters()
+    hp.Boolean("views")
+    hp.Choice("optimizer", ["adam", "sgd", "muon"])
+    hp.Choice("filters", [32])
+    return hp
+
+
+def known(values: Values) -> float:
+    """A loss in nats that is least at one combination of the CNN's space: 0.05."""
+    away = (
+        (values["num_conv_layers"] != 3)
+        + (values["activation"] != "relu")
+        + abs(math.log10(float(values["learning_rate"])) + 3)
+        + 4 * abs(float(values["dropout_rate"]) - 0.3)
+        + abs(math.log2(float(values["dense_layer_size"])) - 7) / 2
+    )
+    return 0.05 * math.exp(away)
+
+
+def observe(
+    space: HyperParameters, count: int, seed: int, score: Callable[[Values], float] = known, rung: int = 0
+) -> list[Observation]:
+    design = initial_design(space, count, np.random.default_rng(seed))
+    return [Observation(values, rung, score(values)) for values in design]
+
+
+def in_space(space: HyperParameters, values: Values) -> bool:
+    names = [entry.name for entry in space.space]
+    known = [[round(v, 10) if isinstance(v, float) else v for v in entry.values] for entry in space.space]
+    return list(values) == names and all(values[name] in of for name, of in zip(names, known, strict=True))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_proposals_are_new_combinations_of_the_space(name: str) -> None:
+    space, generator = search_space(name), np.random.default_rng(1)
+    seen = observe(space, 4, seed=1, score=lambda values: 0.1 + len(str(values)) % 7)
+    pending: list[Values] = []
+    for _ in range(4):
+        values = propose(space, seen, pending, 0, generator)
+        assert values is not None
+        assert in_space(space, values)
+        assert values not in [*pending, *(one.values for one in seen)]
+        pending.append(values)
+
+
+def test_equal_inputs_give_equal_proposals() -> None:
+    space = search_space("cnn_bayesian")
+    seen = [*observe(space, 20, seed=1), *observe(space, 5, seed=1, rung=1)]
+    pending = initial_design(space, 3, np.random.default_rng(2))
+    again = [propose(space, seen, pending, 1, np.random.default_rng(3)) for _ in range(3)]
+    assert again[0] == again[1] == again[2]
+
+
+def test_open_trials_spread() -> None:
+    space = search_space("cnn_bayesian")
+    pending: list[Values] = []
+    for _ in range(6):
+        values = propose(space, observe(space, 30, seed=1), pending, 0, np.random.default_rng(4))
+        assert values is not None
+        pending.append(values)
+    assert len({tuple(values.items()) for values in pending}) == 6
+
+
+def trials_until_found(seed: int, model: bool) -> int:
+    """How many trials it takes to find the best of 2,880 combinations."""
+    space, generator = search_space("cnn_bayesian"), np.random.default_rng(seed)
+    seen = observe(space, enough(space), seed)
+    while min(one.score for one in seen) > 0.051 and len(seen) < 60:
+        values = propose(space, seen, [], 0, generator) if model else initial_design(space, 1, generator)[0]
+        assert values is not None
+        seen.append(Observation(values, 0, known(values)))
+    return len(seen)
+
+
+def test_the_best_is_found_in_far_fewer_trials_than_by_chance() -> None:
+    seeds = range(3)
+    with threadpool_limits(1):
+        assert statistics.median(trials_until_found(seed, model=True) for seed in seeds) < 50
+    assert statistics.median(trials_until_found(seed, model=False) for seed in seeds) == 60
+
+
+def test_cheap_rungs_inform_of_the_top() -> None:
+    """Two trials that reached the top say little; with thirty cheaper ones, the best is found."""
+    space = search_space("cnn_bayesian")
+    cheap = observe(space, 30, seed=5, score=lambda values: 3 * known(values))
+    top = [Observation(one.values, 2, one.score / 3) for one in sorted(cheap, key=lambda one: one.score)[:2]]
+    from_both, from_top = (propose(space, seen, [], 2, np.random.default_rng(6)) for seen in ([*cheap, *top], top))
+    assert from_both
+    assert from_top
+    assert known(from_both) < min(one.score for one in top)
+    assert known(from_both) < known(from_top)
+
+
+def test_a_small_space_is_exhausted() -> None:
+    space, generator = small_space(), np.random.default_rng(7)
+    seen: list[Observation] = []
+    for number in range(6):
+        values = propose(space, seen, [], 0, generator) if seen else initial_design(space, 1, generator)[0]
+        assert values is not None
+        seen.append(Observation(values, 0, 0.1 + number))
+    assert {tuple(one.values.values()) for one in seen} == set(product([False, True], ["adam", "sgd", "muon"], [32]))
+    assert propose(space, seen, [], 0, generator) is None
+    assert propose(space, seen[:5], [seen[5].values], 0, generator) is None
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[0.3], [0.3] * 10, [0.3, 1e300, 0.2, 2.3], [0.0, 0.0, 1.0], [1e-300, 0.1, 0.2]],
+    ids=["one", "equal", "huge", "zero", "tiny"],
+)
+def test_any_scores_can_be_modelled(scores: list[float]) -> None:
+    space = search_space("cnn_bayesian")
+    values = initial_design(space, len(scores), np.random.default_rng(8))
+    seen = [Observation(one, number % 2, score) for number, (one, score) in enumerate(zip(values, scores, strict=True))]
+    proposed = propose(space, seen, [], 1, np.random.default_rng(9))
+    assert proposed is not None
+    assert in_space(space, proposed)
+
+
+def test_how_bad_a_bad_trial_was_does_not_matter() -> None:
+    space = search_space("cnn_bayesian")
+    seen = observe(space, 20, seed=1)
+    worst = max(seen, key=lambda one: one.score)
+    proposals = []
+    for score in (20.0, 1e6):
+        bad = Observation(worst.values, 0, score)
+        proposals.append(
+            propose(space, [bad if one is worst else one for one in seen], [], 0, np.random.default_rng(1))
+        )
+    assert proposals[0] == proposals[1]
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_scores_must_be_finite(score: float) -> None:
+    space = search_space("cnn_bayesian")
+    (values,) = initial_design(space, 1, np.random.default_rng(1))
+    with pytest.raises(ValueError, match=r"Expected observations with finite scores.*log\(classes\)"):
+        propose(space, [Observation(values, 0, score)], [], 0, np.random.default_rng(1))
+    with pytest.raises(ValueError, match="Received: 0"):
+        propose(space, [], [], 0, np.random.default_rng(1))
+
+
+def test_a_value_that_the_space_lacks_lies_between_its_neighbours() -> None:
+    space = search_space("cnn_bayesian")
+    (values,) = initial_design(space, 1, np.random.default_rng(1))
+    grid = Grid(space)
+    at = [one.name for one in grid.dimensions].index("dropout_rate")
+    assert grid.positions([{**values, "dropout_rate": 0.25}])[0, at] == pytest.approx(1.5)
+    assert propose(space, [Observation({**values, "dropout_rate": 0.25}, 0, 0.1)], [], 0, np.random.default_rng(1))
+
+
+def test_numbers_lie_in_order_and_names_apart() -> None:
+    grid = Grid(small_space())
+    optimizers = grid.coordinates(np.array([[0.0, i, 0.0] for i in range(3)]))
+    distances = np.square(optimizers[:, None] - optimizers[None, :]).sum(-1)
+    np.testing.assert_allclose(distances, 1 - np.eye(3))
+    rates = Grid(search_space("cnn_learning_rate"))
+    assert (np.diff(rates.coordinates(np.arange(8.0)[:, None])[:, 0]) > 0).all()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_an_initial_design_covers_every_value(name: str) -> None:
+    space = search_space(name)
+    count = max(Grid(space).shape)
+    design = initial_design(space, 3 * count, np.random.default_rng(1))
+    assert len({tuple(values.items()) for values in design}) == min(3 * count, Grid(space).size)
+    for entry in space.space:
+        assert len({values[entry.name] for values in design}) == len(list(entry.values))
+
+
+def test_an_initial_design_is_the_same_for_a_seed() -> None:
+    space = search_space("cnn_bayesian")
+    first, again, other = (initial_design(space, 9, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again != other
