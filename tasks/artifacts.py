@@ -17,8 +17,8 @@ from prefect.context import FlowRunContext, TaskRunContext
 from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.report.run import StageResult
-from mnist_models.report.words import decimal, duration, percent, title
-from mnist_models.search.trials import StudyResult, Trial
+from mnist_models.report.words import certainty, decimal, duration, percent, title
+from mnist_models.search.trials import Decision, StudyResult, Trial
 from tasks.sending import send
 
 PICTURE_BYTES = 100_000  # a larger one would slow the page down
@@ -89,6 +89,8 @@ def show_leaderboard(result: StudyResult, store: Store) -> None:
         f"**{title(result.name)}: {len(result.trials)} trials**, best val_loss {decimal(best.val_loss)} "
         f"(trial {best.number}, val_accuracy {percent(best.val_accuracy)}) · {_link(record, 'record')}"
     )
+    if result.decision:
+        text += "\n\n" + _decision(result.decision)
     _create("table", f"{_key(result.name)}-trials", leaderboard(result.trials), text)
 
 
@@ -97,12 +99,14 @@ def leaderboard(trials: Sequence[Trial]) -> list[dict[str, str]]:
     ranked = sorted(trials, key=lambda trial: (trial.val_loss is None, trial.val_loss or 0, trial.number))
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     failed = any(trial.failure for trial in trials)
+    rungs = max(trial.rung for trial in trials) + 1 if any(trial.fate for trial in trials) else 0
     return [
         {
             "rank": str(rank),
             "trial": str(trial.number),
             "val_loss": decimal(trial.val_loss),
             "val_accuracy": percent(trial.val_accuracy),
+            **({"rung": f"{trial.rung + 1} of {rungs}", "fate": trial.fate} if rungs else {}),
             **{name: _plain(trial.values.get(name)) for name in names},
             "epochs": str(trial.epochs),
             "time": duration(trial.seconds),
@@ -123,7 +127,7 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
     ensemble = final.ensemble
     low, high = (f"{100 * end:.2f}" for end in ensemble.wilson_95)
     names = ["comparison", f"training_{final.stage}", "confusion_matrix", "mistakes"]
-    names += [f"study_{stage.name}" for stage in stages if stage.trials]
+    names += [f"{kind}_{stage.name}" for stage in stages for kind in ("finalists", "study", "hyperparameters")]
     parts = [
         f"# Test accuracy {percent(ensemble.test_accuracy)}",
         f"95 % interval {low} to {high} %, {final.test_images:,} images. `{final.stage}`, the average of "
@@ -131,6 +135,7 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
         + ", ".join(percent(member.test_accuracy) for member in final.members)
         + ".",
         _stage_table(stages, final.stage),
+        *(f"`{s.name}`: {_decision(s.decision, s.started_from)}" for s in stages if s.decision),
         *(picture for name in names if (picture := _picture(folder / "plots" / f"{name}.png", name))),
         "## Files",
         f"In `{folder}`, on the machine that ran it:",
@@ -146,6 +151,15 @@ def _stage_table(stages: Sequence[StageResult], chosen: str) -> str:
         accuracy, loss = percent(stage.model.metric("val_accuracy")), decimal(stage.model.metric("val_loss"))
         rows.append(f"| {name} | {accuracy} | {loss} | {len(stage.trials) or ''} | {duration(stage.seconds)} |")
     return "\n".join(rows)
+
+
+def _decision(decision: Decision, started_from: str | None = None) -> str:
+    """The end of a study as markdown: in words, and its finalists."""
+    rows = ["| finalist | val_loss | 95 % interval | seeds |", "|---:|---:|---:|---:|"]
+    for finalist in decision.finalists:
+        low, high = map(decimal, finalist.interval)
+        rows.append(f"| {finalist.trial} | {decimal(finalist.val_loss)} | {low} to {high} | {finalist.seeds} |")
+    return "\n\n".join([f"{decision.words} {certainty(decision, started_from)}", "\n".join(rows)])
 
 
 def _picture(path: Path, name: str) -> str:

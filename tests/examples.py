@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any
 
@@ -11,7 +12,7 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.judging.evaluation import FinalResult, MemberScore, Mistake
 from mnist_models.judging.scores import Score, class_scores, wilson_interval
 from mnist_models.report.run import StageResult
-from mnist_models.search.trials import Trial
+from mnist_models.search.trials import Decision, Finalist, Trial
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 
@@ -51,6 +52,81 @@ def trial(number: int, val_loss: float | None = 0.5, **fields: Any) -> Trial:
         "failure": failure,
     }
     return Trial(number=number, val_loss=val_loss, **{**values, **fields})
+
+
+def halved_study(configurations: int = 27, seed: int = 1, rungs: int = 3) -> tuple[Trial, ...]:
+    """Trials of a search that trains a third further at each rung, each on three times the images; the first is what
+    the search started from."""
+    generator = np.random.default_rng(seed)
+    going: list[tuple[int, dict[str, Any], float]] = [
+        (0, values, _quality(values) + 0.02 * float(generator.normal()))
+        for values in _recipes(configurations, generator)
+    ]
+    trials: list[Trial] = []
+    for rung in range(rungs):
+        images, told = 6_000 * 3**rung, []
+        for parent, values, quality in going:
+            before = trials[parent - 1].curve if parent else ()
+            seen = trials[parent - 1].images if parent else 0
+            curve = (*before, *(quality + 4 / math.sqrt(seen + (images - seen) * part) for part in (0.33, 0.67, 1.0)))
+            fields: dict[str, Any] = {
+                "epochs": 3**rung,
+                "best_epoch": 3**rung,
+                "seconds": 2.5 * 3**rung,
+                "curve": curve,
+            }
+            told.append((len(trials) + 1, values, quality + 0.01 * float(generator.normal()) / 3**rung))
+            trials.append(
+                trial(told[-1][0], curve[-1], parent=parent or None, values=values, rung=rung, images=images, **fields)
+            )
+        ranked = sorted(told, key=lambda each: trials[each[0] - 1].val_loss or 0)
+        going = sorted(ranked[: len(ranked) // 3]) if rung + 1 < rungs else ranked
+        for place, (number, _, _) in enumerate(ranked, start=1):
+            dropped = f"dropped: {place}th of {len(ranked)}, {len(going)} go on"
+            on = "promoted" if rung + 1 < rungs else "finished"
+            fate = on if place <= len(going) else dropped
+            trials[number - 1] = trials[number - 1].model_copy(update={"fate": fate})
+    return tuple(trials)
+
+
+def _recipes(count: int, generator: np.random.Generator) -> list[dict[str, Any]]:
+    choices: dict[str, list[Any]] = {
+        "stem_filters": [8, 16, 32], "middle_filters": [32, 64, 96], "filters": [64, 96, 128],
+        "optimizer": ["muon", "sgd", "adam"], "learning_rate": [0.01, 0.03, 0.1, 0.3],
+        "weight_decay": [0.0, 1e-4, 5e-4, 1e-3], "label_smoothing": [0.0, 0.05, 0.1],
+        "rotation_range": [0.0, 0.02, 0.1, 0.5], "width_shift_range": [0.0, 0.036, 0.071], "shifted_views": [0, 1],
+    }  # fmt: skip
+    return [{name: values[generator.integers(len(values))] for name, values in choices.items()} for _ in range(count)]
+
+
+def _quality(values: dict[str, Any]) -> float:
+    """Validation loss at the end of all training: the optimiser, its rate and too much rotation matter."""
+    far = abs(math.log10(values["learning_rate"] / 0.1))
+    return (
+        0.02
+        + 0.03 * far
+        + {"muon": 0.0, "sgd": 0.02, "adam": 0.05}[values["optimizer"]]
+        + values["rotation_range"] / 20
+    )
+
+
+def decision(trials: tuple[Trial, ...], replaced: bool = True) -> Decision:
+    """What the end of `halved_study` says."""
+    ranked = sorted((t for t in trials if t.fate == "finished"), key=lambda t: t.val_loss or 0)
+    losses = [t.val_loss or 0 for t in ranked]
+    return Decision(
+        winner=ranked[0].number,
+        incumbent=ranked[-1].number,
+        difference=losses[-1] - losses[0] if replaced else 0.0004,
+        interval=(0.0012, 0.0063) if replaced else (-0.0011, 0.0019),
+        replaced=replaced,
+        best_probability=0.83,
+        finalists=tuple(
+            Finalist(trial=t.number, val_loss=loss, interval=(loss - 0.004, loss + 0.005), seeds=2)
+            for t, loss in zip(ranked, losses, strict=True)
+        ),
+        words=f"Trial {ranked[0].number} is {'' if replaced else 'not '}better than what the search started from.",
+    )
 
 
 def final(matrix: list[list[int]], stage: str = "grid") -> FinalResult:

@@ -91,7 +91,8 @@ class Program:
             generator: Where augmentation and dropout take their randomness from.
 
         Returns:
-            Mean loss and accuracy over these steps, and the loss of each image in the order given, float32 [n].
+            Mean cross-entropy and accuracy over these steps, and the loss of each image in the order given, float32
+            [n]: with label smoothing, where the steps call for it.
         """
         transforms = draw_transforms(ranges, len(order), self.shape.image_shape, generator)
         pixels, labels = tensor_over(images.x), tensor_over(images.y)
@@ -129,21 +130,21 @@ class Program:
         self._tunable.hand_out(bits)
         with tf.GradientTape() as tape:
             logits = self.trainee.one_view(images, training=True)
-            losses = self._losses(labels, logits)
+            cross_entropies = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+            losses = self._smoothed(cross_entropies, logits)
             objective = tf.reduce_mean(losses)
         self._tunable.hand_out(None)
         gradients = self._tunable.add_penalty(tape.gradient(objective, self._variables), self._variables)
         self._optimizer.learning_rate.assign(rate)
         self._optimizer.apply(gradients, self._variables)
-        return add_up(losses, logits, labels), losses
+        return add_up(cross_entropies, logits, labels), losses  # what compares with validation; what was trained on
 
-    def _losses(self, labels: Any, logits: Any) -> Any:
+    def _smoothed(self, cross_entropies: Any, logits: Any) -> Any:
         smoothing = self.shape.label_smoothing
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-        if smoothing:
-            uniform = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_mean(logits, axis=1)
-            losses = (1 - smoothing) * losses + smoothing * uniform
-        return losses
+        if not smoothing:
+            return cross_entropies
+        uniform = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_mean(logits, axis=1)
+        return (1 - smoothing) * cross_entropies + smoothing * uniform
 
     def _all_variables(self) -> list[Any]:
         return [*self.trainee.model.variables, *self._optimizer.variables]

@@ -54,16 +54,16 @@ WIDTH = 10.0  # inches of every figure but the square ones
 DENSITY = 170  # pixels per inch: about twice what a page shows
 
 
-def render(figure: Figure) -> bytes:
-    """Draws a figure as PNG; the same figure gives the same bytes."""
+def render(figure: Figure, colours: int = 256) -> bytes:
+    """Draws a figure as PNG; the same figure gives the same bytes, of which fewer colours need fewer."""
     with matplotlib.rc_context(STYLE):  # ticks are made, and read their style, only when drawn
         figure.set_dpi(DENSITY)
         canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    palette = Image.fromarray(np.ascontiguousarray(pixels)).quantize(256, method=Image.Quantize.FASTOCTREE)
+    palette = Image.fromarray(np.ascontiguousarray(pixels)).quantize(colours, method=Image.Quantize.FASTOCTREE)
     file = io.BytesIO()
-    palette.save(file, "PNG")  # 256 colours take a third of the size of true ones
+    palette.save(file, "PNG")  # so few colours take a third of the size of true ones
     return file.getvalue()
 
 
@@ -85,7 +85,7 @@ def header(figure: Figure, text: str, handles: Sequence[Artist]) -> None:
         figure.legend(handles=handles, loc="upper right", bbox_to_anchor=anchor, ncols=len(handles), borderaxespad=0)
 
 
-def _log_ticks(low: float, high: float, dense: float = 1.0) -> list[float]:
+def log_ticks(low: float, high: float, dense: float = 1.0) -> list[float]:
     """Returns round numbers for a logarithmic axis: five in a decade where it spans less than `dense` decades."""
     decades = math.log10(high / low)
     mantissas = (1, 2, 3, 5, 7) if decades < dense else (1, 2, 5) if decades < 3 * dense else (1,)
@@ -100,7 +100,7 @@ def loss_scale(axes: Axes, losses: Sequence[float]) -> float:
         return 0.0
     low, high = min(losses), max(losses)
     if low > 0 and high > 2.5 * low:
-        ticks = _log_ticks(low / 1.2, high * 1.2)
+        ticks = log_ticks(low / 1.2, high * 1.2)
         axes.set(yscale="log", ylim=(low / 1.2, high * 1.2), yticks=ticks, yticklabels=[f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
     else:
@@ -123,7 +123,7 @@ def accuracy_scale(axes: Axes, axis: Literal["x", "y"], accuracies: Iterable[flo
     none = min(errors) <= 1e-9
     floor = min((error for error in errors if error > 1e-9), default=0.01) / (2 if none else 1)
     worst, best = max(*errors, 1.5 * floor) * 1.15, floor / 1.15
-    ticks = _log_ticks(1.4 * floor if none else best, min(worst, 1), 1.4 if axis == "x" else 1.0)
+    ticks = log_ticks(1.4 * floor if none else best, min(worst, 1), 1.4 if axis == "x" else 1.0)
     labels = [f"{100 * (1 - tick):.10g}" for tick in ticks]
     if none:
         ticks, labels = [*ticks, floor], [*labels, "100"]

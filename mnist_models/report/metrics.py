@@ -11,7 +11,10 @@ from typing import Any
 from mnist_models.report.run import Run, StageResult
 from mnist_models.search.trials import Trial
 
-TRIAL_COLUMNS = ("epochs", "best_epoch", "val_loss", "val_accuracy", "train_accuracy", "seconds", "failure")
+TRIAL_COLUMNS = (
+    *("rung", "images", "fate", "epochs", "best_epoch", "val_loss", "val_accuracy", "train_accuracy", "seconds"),
+    *("curve", "failure"),
+)
 
 
 def metrics(run: Run, environment: Mapping[str, str], code_fingerprint: str) -> dict[str, Any]:
@@ -50,13 +53,17 @@ def metrics_json(content: Mapping[str, Any]) -> bytes:
 
 
 def trials_csv(trials: Sequence[Trial]) -> bytes:
-    """Returns a table of trials, one row each in the order asked; what does not apply is left empty."""
+    """Returns a table of trials, one row each in the order asked; what does not apply is left empty.
+
+    The validation losses of a trial's curve stand in one field, with spaces between them.
+    """
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, ["number", "parent", *names, *TRIAL_COLUMNS], lineterminator="\n")
     writer.writeheader()
     for trial in trials:
-        writer.writerow({**trial.model_dump(exclude={"values"}), **trial.values})
+        curve = " ".join(map(str, trial.curve))
+        writer.writerow({**trial.model_dump(exclude={"values"}), **trial.values, "curve": curve})
     return buffer.getvalue().encode()
 
 
@@ -73,4 +80,6 @@ def _stage_metrics(stage: StageResult) -> dict[str, Any]:
         "trials": len(stage.trials),
         "hyperparameters": stage.hyperparameters,
         "cached": stage.cached,
+        "started_from": stage.started_from,
+        "decision": stage.decision and stage.decision.model_dump(mode="json"),
     }

@@ -16,7 +16,7 @@ from mnist_models.judging.scores import wilson_interval
 from mnist_models.report.metrics import metrics, metrics_json, trials_csv
 from mnist_models.report.pictures import pictures
 from mnist_models.report.run import Run
-from mnist_models.report.words import decimal, duration, percent, title
+from mnist_models.report.words import certainty, decimal, duration, percent, title
 from mnist_models.search.trials import Trial
 
 TEMPLATE = "report.html.jinja"
@@ -81,6 +81,28 @@ def best_trials(trials: Sequence[Trial]) -> list[Trial]:
     return [trial for _, trial in sorted(finished, key=lambda pair: (pair[0], pair[1].number))[:BEST_TRIALS]]
 
 
+def rungs(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """What happened at each rung of a study, from the first; nothing where there are no rungs."""
+    if not any(trial.fate for trial in trials):
+        return []
+    continued = {trial.parent for trial in trials}
+    rows = []
+    for rung in sorted({trial.rung for trial in trials}):
+        there = [trial for trial in trials if trial.rung == rung]
+        losses = [trial.val_loss for trial in there if trial.val_loss is not None]
+        rows.append(
+            {
+                "number": rung + 1,
+                "trials": len(there),
+                "images": max(trial.images for trial in there),
+                "continued": sum(trial.number in continued for trial in there),
+                "failed": sum(trial.failure is not None for trial in there),
+                "best": min(losses, default=None),
+            }
+        )
+    return rows
+
+
 def _spread(values: Sequence[float]) -> dict[str, Any]:
     """Mean, sample standard deviation (None for fewer than two) and n."""
     deviation = statistics.stdev(values) if len(values) > 1 else None
@@ -100,7 +122,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters.update(title=title, percent=percent, decimal=decimal, duration=duration, plain=_plain)
-    environment.globals.update(best_trials=best_trials, interval=_interval)
+    environment.globals.update(best_trials=best_trials, certainty=certainty, interval=_interval, rungs=rungs)
     return environment
 
 

@@ -16,6 +16,8 @@ from mnist_models.foundation.records import digest
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.report.run import StageResult
 
+FEW_COLOURS = 32  # for a plot of many lines, which would else take more than the UI shows
+
 
 def pictures(
     stages: Sequence[StageResult],
@@ -53,14 +55,25 @@ def _draw(
     stages: Sequence[StageResult], final: FinalResult, dataset: DatasetReference, mistake_images: np.ndarray
 ) -> Iterator[tuple[str, bytes]]:
     """Draws one plot at a time, so that only one figure is alive."""
-    from mnist_models.report import plots, study_plot  # matplotlib takes half a second to import
+    from mnist_models.report import plots, training_plot  # matplotlib takes half a second to import
     from mnist_models.report.drawing import render
 
     yield "comparison", render(plots.comparison(stages, final.stage, final, dataset.validation))
     for stage in stages:
-        yield f"training_{stage.name}", render(plots.training_curves(stage))
-        if stage.trials:
-            yield f"study_{stage.name}", render(study_plot.study(stage))
+        yield f"training_{stage.name}", render(training_plot.training_curves(stage))
+        yield from _draw_study(stage)
     yield "confusion_matrix", render(plots.confusion_matrix(final))
     if final.mistakes and len(mistake_images):
         yield "mistakes", render(plots.mistakes(final, mistake_images))
+
+
+def _draw_study(stage: StageResult) -> Iterator[tuple[str, bytes]]:
+    from mnist_models.report.drawing import render
+    from mnist_models.report.studies import coordinates, finalists, study_plot
+
+    if stage.decision and stage.decision.finalists:
+        yield f"finalists_{stage.name}", render(finalists.finalists(stage.name, stage.decision))
+    if stage.trials:
+        yield f"study_{stage.name}", render(study_plot.study(stage))
+    if len(coordinates.shown_names(stage)) > 1:
+        yield f"hyperparameters_{stage.name}", render(coordinates.hyperparameters(stage), colours=FEW_COLOURS)

@@ -1,4 +1,4 @@
-"""The plots of a report, but for those of its studies."""
+"""The plots of a report, but for those of trainings and studies."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.scores import Score, wilson_interval
 from mnist_models.report.drawing import (
     BAND,
-    DOTTED,
     EDGE,
     GRID,
     INK,
@@ -30,7 +28,6 @@ from mnist_models.report.drawing import (
     WIDTH,
     accuracy_scale,
     header,
-    loss_scale,
     panel,
 )
 from mnist_models.report.run import StageResult
@@ -71,37 +68,6 @@ def comparison(stages: Sequence[StageResult], chosen: str, final: FinalResult | 
         _row_text(axes, 0.9, -0.8, "validation", MUTED)
         _row_text(axes, 1.75, -0.8, "train", MUTED)
         header(figure, "Model comparison", _comparison_handles(final is not None))
-    return figure
-
-
-def training_curves(stage: StageResult) -> Figure:
-    """Draws loss and accuracy over the epochs of a stage's model, with the epoch whose weights it kept."""
-    history, best = stage.model.history, stage.model.best_epoch
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.4))
-        for column, name in enumerate(("loss", "accuracy")):
-            axes = panel(figure, 0.75 + 4.85 * column, 0.5, 4.2, 2.2)
-            axes.set(title="loss, nats" if name == "loss" else "accuracy, %", xlabel="epoch")
-            curves = {"train": history.get(name, ()), "validation": history.get(f"val_{name}", ())}
-            values = [value for curve in curves.values() for value in curve]
-            if not values:
-                axes.text(0.5, 0.5, "no epoch was finished", transform=axes.transAxes, ha="center", color=MUTED)
-            floor = loss_scale(axes, values) if name == "loss" else accuracy_scale(axes, "y", values)
-            for label, curve in curves.items():
-                drawn = np.asarray(curve) if name == "loss" else np.maximum(1 - np.asarray(curve), floor)
-                _curve(axes, drawn, best, VALIDATION if label == "validation" else TRAIN)
-            if values and best:
-                axes.axvline(best, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
-            axes.set_xlim(0.5, max(stage.model.epochs, 1) + 0.5)
-            axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
-        handles = [
-            Line2D([], [], color=colour, linewidth=2, label=label)
-            for label, colour, name in (("validation", VALIDATION, "val_loss"), ("train", TRAIN, "loss"))
-            if history.get(name)
-        ]
-        if best:
-            handles.append(Line2D([], [], color=INK, linewidth=0.8, linestyle=DOTTED, label=f"kept: epoch {best}"))
-        header(figure, f"{title(stage.name)}: training curves", handles)
     return figure
 
 
@@ -219,13 +185,6 @@ def _comparison_handles(test: bool) -> list[Artist]:
         Line2D([], [], color=TRAIN, marker="o", linestyle="", fillstyle="none", label="train"),
     ]
     return [*handles, Line2D([], [], color=TEST, marker="D", label="test, 95 % interval")] if test else handles
-
-
-def _curve(axes: Axes, values: np.ndarray, best: int, colour: str) -> None:
-    epochs = range(1, len(values) + 1)
-    axes.plot(epochs, values, color=colour, linewidth=2, marker="o" if len(values) == 1 else None)
-    if 0 < best <= len(values):
-        axes.plot(best, values[best - 1], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
 
 
 def _draw_image(axes: Axes, image: np.ndarray, left: float, top: float, side: float, colours: str) -> None:

@@ -21,6 +21,8 @@ class StageResult(Record):
         trials: Of its study; empty for a baseline.
         decision: Of its study, where that has rungs.
         cached: Whether nothing had to be computed.
+        decision: What the end of its study says, where finalists were compared.
+        started_from: The stage whose model its study started from, or None.
     """
 
     name: str
@@ -28,6 +30,8 @@ class StageResult(Record):
     trials: tuple[Trial, ...] = ()
     decision: Decision | None = None
     cached: bool = False
+    decision: Decision | None = None
+    started_from: str | None = None
 
     @property
     def seconds(self) -> float:

@@ -7,12 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from mnist_models.judging.scores import wilson_interval
-from mnist_models.report import plots, study_plot
+from mnist_models.report import plots, training_plot
 from mnist_models.report.drawing import render
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import percent
-from mnist_models.search.trials import Trial
-from tests.examples import HISTORY, MATRIX, STAGES, diagonal, final, images, model, png_size, trial
+from tests.examples import HISTORY, MATRIX, STAGES, diagonal, final, images, model, png_size
 
 
 def texts(figure: Figure) -> dict[tuple[float, float], str]:
@@ -75,42 +74,21 @@ def test_comparison_prints_and_places_accuracies() -> None:
 )
 def test_plots_of_unusual_trainings(history: dict[str, tuple[float, ...]]) -> None:
     stage = StageResult(name="odd_stage", model=model(history, min(len(history.get("loss", ())), 1)))
-    png_size(render(plots.training_curves(stage)))
+    png_size(render(training_plot.training_curves(stage)))
     png_size(render(plots.comparison([stage], "odd_stage", None, 100)))
 
 
-@pytest.mark.parametrize(
-    "trials",
-    [
-        (),
-        (trial(1),),
-        (trial(1, None), trial(2, None)),
-        (trial(1, values={}),),
-        (trial(1, 0.0), trial(2, 1e12)),
-        tuple(trial(n, 1 / n, values={"rate": 10.0 ** -(n / 9)}) for n in range(1, 40)),
-        (trial(1, values={"a": 1}), trial(2, values={"b": "x"}), trial(3, parent=1, epochs=6), trial(4, parent=99)),
-    ],
-    ids=["none", "one", "all failed", "no hyperparameters", "extreme losses", "many values", "conditional, promoted"],
-)
-def test_plots_of_unusual_studies(trials: tuple[Trial, ...]) -> None:
-    png_size(render(study_plot.study(StageResult(name="grid", model=model(), trials=trials))))
-
-
-def test_study_shows_failures_and_promotions() -> None:
-    trials = (trial(1), trial(2, None), trial(3, 0.3), trial(4, 0.2, parent=1, epochs=6))
-    figure = study_plot.study(StageResult(name="grid", model=model(), trials=trials))
-    top, *panels = figure.axes
-    assert [axes.get_title("left") for axes in panels] == ["depth", "activation", "learning_rate"]
-    crosses = [line for line in top.lines if line.get_marker() == "x"]
-    assert [list(line.get_xdata()) for line in crosses] == [[2]]
-    assert any(list(line.get_xdata())[:2] == [1, 4] for line in top.lines)
+def test_what_was_done_to_the_finished_model_is_a_ring_beside_the_curve() -> None:
+    spec = {"calibrate": True, "keep": "last", "label_smoothing": 0.1}
+    figure = training_plot.training_curves(StageResult(name="odd_stage", model=model(best_epoch=3, **spec)))
+    loss = figure.axes[0]
+    assert [list(line.get_xdata()) for line in loss.lines if line.get_markerfacecolor() == "white"] == [[3]]
+    assert [list(line.get_xdata()) for line in loss.lines if len(line.get_xdata()) > 1][:2] == [[1, 2, 3], [1, 2]]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["2", "6 epochs", "best so far", "best", "1 failed"]
+    assert labels == ["validation", "finished: calibrated", "train", "kept: epoch 3"]
 
 
-def test_study_marks_losses_that_would_flatten_all_others() -> None:
-    trials = (trial(1, 0.1), trial(2, 0.2), trial(3, 0.15), trial(4, 1e6))
-    figure = study_plot.study(StageResult(name="grid", model=model(), trials=trials))
-    assert figure.axes[0].get_ylim()[1] < 2
-    assert figure.legends[0].get_texts()[-1].get_text() == "1 above 1.05"
-    assert sum(len(points.get_offsets()) for points in figure.axes[0].collections) == 4
+def test_a_training_that_ended_early_was_not_finished() -> None:
+    early = model({name: curve[:2] for name, curve in HISTORY.items()}, 2, calibrate=True, patience=1)
+    figure = training_plot.training_curves(StageResult(name="odd_stage", model=early))
+    assert not [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]

@@ -9,14 +9,28 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.scores import wilson_interval
 from mnist_models.report.metrics import trials_csv
-from mnist_models.report.page import best_trials, write_report
+from mnist_models.report.page import best_trials, rungs, write_report
 from mnist_models.report.run import Run, StageResult
-from mnist_models.report.words import decimal, duration, percent, title
+from mnist_models.report.words import certainty, decimal, duration, percent, title
 from mnist_models.search.trials import Trial
-from tests.examples import FAILURE, MATRIX, STAGES, dataset, diagonal, final, images, model, trial
+from tests.examples import (
+    FAILURE,
+    MATRIX,
+    STAGES,
+    dataset,
+    decision,
+    diagonal,
+    final,
+    halved_study,
+    images,
+    model,
+    trial,
+)
 
 HOSTILE = '<script>alert("1")</script>&\'.npz'
 
@@ -82,6 +96,8 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
         "trials": 0,
         "hyperparameters": {"depth": 2, "activation": "relu", "learning_rate": 0.001},
         "cached": True,
+        "started_from": None,
+        "decision": None,
     }
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
         "profile": "quick",
@@ -102,7 +118,15 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
 
 def test_files_are_where_they_are_expected(tmp_path: Path) -> None:
     assert write(tmp_path / "new" / "run") == tmp_path / "new" / "run" / "report.html"
-    names = ["comparison", "confusion_matrix", "mistakes", "study_grid", "training_baseline", "training_grid"]
+    names = [
+        "comparison",
+        "confusion_matrix",
+        "hyperparameters_grid",
+        "mistakes",
+        "study_grid",
+        "training_baseline",
+        "training_grid",
+    ]
     assert sorted(path.relative_to(tmp_path / "new" / "run").as_posix() for path in tmp_path.rglob("*.*")) == [
         "metrics.json",
         *(f"plots/{name}.png" for name in names),
@@ -136,6 +160,38 @@ def test_page_tells_result_choice_and_failures(tmp_path: Path) -> None:
     assert "read once" in text
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_page_tells_how_a_search_with_rungs_ended(replaced: bool, tmp_path: Path) -> None:
+    trials = halved_study()
+    end = decision(trials, replaced)
+    stage = StageResult(name="grid", model=model(), trials=trials, decision=end, started_from="cnn_residual")
+    page = Page(write(tmp_path, stages=[STAGES[0], stage]))
+    assert end.words in page.text
+    assert "83 of 100 redrawn validation sets" in page.text
+    assert "what the search started from (CNN residual)" in page.text
+    assert ("takes its place" in page.text) == replaced
+    assert ("kept what it started from" in page.text) == ("does not replace it" in page.text) == (not replaced)
+    assert "Rungs: the best of each go on" in page.text
+    assert "3 of 3" in page.text
+    assert "dropped: 5th of 9, 3 go on" in page.text
+    assert (tmp_path / "plots" / "finalists_grid.png").exists()
+    assert json.loads((tmp_path / "metrics.json").read_text())["stages"][1]["decision"] == end.model_dump(mode="json")
+
+
+def test_rungs_are_counted() -> None:
+    seen = [(row["number"], row["trials"], row["images"], row["continued"]) for row in rungs(halved_study())]
+    assert seen == [(1, 27, 6_000, 9), (2, 9, 18_000, 3), (3, 3, 54_000, 0)]
+    assert rungs(STAGES[1].trials) == []
+
+
+def test_the_end_of_a_search_in_words() -> None:
+    end = decision(halved_study())
+    assert "takes its place" in certainty(end)
+    assert "nothing better was found" in certainty(end.model_copy(update={"incumbent": end.winner}))
+    alone = certainty(end.model_copy(update={"incumbent": None}))
+    assert alone == f"Trial {end.winner} is the best of 3 finalists in 83 of 100 redrawn validation sets."
+
+
 def test_hostile_names_are_escaped(tmp_path: Path) -> None:
     settings = Settings(profile="quick", data=Path(HOSTILE))
     named = {"name": HOSTILE, "dataset": dataset(source=HOSTILE), "environment": {HOSTILE: HOSTILE}}
@@ -147,13 +203,15 @@ def test_hostile_names_are_escaped(tmp_path: Path) -> None:
 def test_trials_round_trip_through_csv(tmp_path: Path) -> None:
     write(tmp_path)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "trials" / "grid.csv").read_text())))
-    columns = ["number", "parent", "depth", "activation", "learning_rate", "epochs", "best_epoch"]
-    assert list(rows[0]) == [*columns, "val_loss", "val_accuracy", "train_accuracy", "seconds", "failure"]
+    columns = ["number", "parent", "depth", "activation", "learning_rate", "rung", "images", "fate", "epochs"]
+    columns += ["best_epoch", "val_loss", "val_accuracy", "train_accuracy", "seconds", "curve", "failure"]
+    assert list(rows[0]) == columns
     for row, expected in zip(rows, STAGES[1].trials, strict=True):
-        failure, activation = row.pop("failure"), row.pop("activation")
+        failure, activation, fate = row.pop("failure"), row.pop("activation"), row.pop("fate")
+        curve = [float(loss) for loss in row.pop("curve").split()]
         given: dict[str, Any] = {name: json.loads(value) if value else None for name, value in row.items()}
         values = {"depth": given.pop("depth"), "activation": activation, "learning_rate": given.pop("learning_rate")}
-        assert Trial(**given, values=values, failure=failure or None) == expected
+        assert Trial(**given, values=values, fate=fate, curve=curve, failure=failure or None) == expected
 
 
 def test_csv_leaves_empty_what_a_trial_does_not_have() -> None:

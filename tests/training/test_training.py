@@ -272,6 +272,16 @@ def test_calibration_undoes_what_label_smoothing_does_to_the_loss(store: Store, 
     assert calibrated.history["val_loss"][-1] < plain.history["val_loss"][-1]
 
 
+def test_the_training_loss_is_the_plain_one_also_with_label_smoothing(store: Store, dataset: DatasetReference) -> None:
+    one_step = SPECS["fully connected"].model_copy(update={"epochs": 1, "batch_size": dataset.train})
+    plain, smoothed = (
+        fit(one_step.model_copy(update={"label_smoothing": smoothing}), dataset, store.root, key="trial-smoothed")
+        for smoothing in (0.0, 0.3)
+    )
+    assert smoothed.history["loss"] == plain.history["loss"]  # before the step, both have the same weights
+    assert smoothed.history["val_loss"] != plain.history["val_loss"]
+
+
 @pytest.mark.parametrize("name", ["fully connected", "residual, muon on hard images, bfloat16"])
 def test_val_loss_is_that_of_the_model_with_the_kept_weights(
     name: str, store: Store, dataset: DatasetReference
