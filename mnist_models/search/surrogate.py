@@ -30,7 +30,7 @@ CANDIDATES = 1024  # random ones; smaller spaces are looked at whole
 BEST = 8  # combinations whose neighbours are candidates, too
 CUT = 3.0  # spreads above the median: how much worse a trial is does not matter
 LEVEL = 16.0  # variance of a rung's level, in spreads
-LENGTH = 1.0  # standard deviation of the logarithm of a length; its mean is that of the root of the dimensions
+LENGTH = (0.0, 1.0)  # mean and standard deviation of the logarithm of a length over the root of the dimensions
 NOISE = (-2.0, 2.0)  # mean and standard deviation of the logarithm of the noise's variance
 LEAST_NOISE = -9.0  # logarithm: with less, covariances could not be inverted
 STEPS = 40  # of the search for lengths and noise
@@ -95,11 +95,11 @@ def propose(
     candidates = grid.candidates(CANDIDATES, best, np.concatenate([observed, waiting]), generator)
     if not len(candidates):
         return None
-    improvement = _expected_improvement(*surrogate.believing(waiting).predict(candidates), float(expected.min()))
+    improvement = expected_improvement(*surrogate.believing(waiting).predict(candidates), float(expected.min()))
     return grid.values(candidates[np.argmax(improvement)])
 
 
-def _expected_improvement(mean: Floats, deviation: Floats, least: float) -> Floats:
+def expected_improvement(mean: Floats, deviation: Floats, least: float) -> Floats:
     """By how much each point is expected to lie below the least, counting 0 where it does not."""
     gain = (least - mean) / deviation
     return np.asarray(deviation * (gain * ndtr(gain) + np.exp(-(gain**2) / 2) / math.sqrt(2 * math.pi)))
@@ -211,8 +211,8 @@ def _likeliest(points: Floats, owner: Integers, rungs: Integers, targets: Floats
     """The lengths of each column and the noise's variance that are likeliest given the observations."""
     dimensions = range(owner[-1] + 1)
     apart = np.stack([pdist(points[:, owner == i], "sqeuclidean") for i in dimensions])  # each pair once: half the work
-    means = np.append(np.full(len(dimensions), math.log(len(dimensions)) / 2), NOISE[0])
-    spreads = np.append(np.full(len(dimensions), LENGTH), NOISE[1])
+    means = np.append(np.full(len(dimensions), LENGTH[0] + math.log(len(dimensions)) / 2), NOISE[0])
+    spreads = np.append(np.full(len(dimensions), LENGTH[1]), NOISE[1])
     bounds = [*[(-math.inf, math.inf)] * len(dimensions), (LEAST_NOISE, math.inf)]
 
     def loss(logarithms: Floats) -> tuple[float, Floats]:
