@@ -125,7 +125,7 @@ def transform(images: Any, transforms: Any, kind: Kind | None) -> Any:
         images = tf.raw_ops.ImageProjectiveTransformV3(
             images=images,
             transforms=transforms[:, :AFFINE],
-            output_shape=tf.shape(images)[1:3],
+            output_shape=images.shape[1:3],
             fill_value=0.0,
             interpolation=kind.interpolation,
             fill_mode="CONSTANT",
