@@ -139,7 +139,7 @@ class Halving:
 
     def _first_values(self) -> list[Values]:
         if self.spec.proposals == "model":
-            return initial_design(self.space, enough(self.space), self._generator)
+            return initial_design(self.space, max(enough(self.space), self.spec.window), self._generator)
         grid = Grid(self.space)
         wanted = sum(bracket[0].trials for bracket in self.spec.brackets) + len(self.spec.known)
         if self.spec.proposals == "grid":
