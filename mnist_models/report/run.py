@@ -19,16 +19,16 @@ class StageResult(Record):
         name: Of the stage.
         model: The stage's model, trained from scratch.
         trials: Of its study; empty for a baseline.
+        decision: Of its study, where that has rungs.
         cached: Whether nothing had to be computed.
-        decision: What the end of its study says, where finalists were compared.
         started_from: The stage whose model its study started from, or None.
     """
 
     name: str
     model: TrainingResult
     trials: tuple[Trial, ...] = ()
-    cached: bool = False
     decision: Decision | None = None
+    cached: bool = False
     started_from: str | None = None
 
     @property
