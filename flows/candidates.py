@@ -1,4 +1,4 @@
-"""Stages 2 to 8, side by side: every network that is trained and tuned, in the order of the pipeline."""
+"""Stages 2 to 9, side by side: every network that is trained and tuned, in the order of the pipeline."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from flows.cnn import (
     cnn_baseline,
     cnn_bayesian,
     cnn_learning_rate,
-    cnn_residual,
     learning_rate_study,
-    residual_spec,
 )
 from flows.fully_connected import fully_connected_baseline, fully_connected_grid, fully_connected_hyperband
+from flows.recipe import finished_recipe, recipe_study, residual_recipe
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.report.run import StageResult
@@ -31,15 +30,16 @@ def train_candidates(settings: Settings, dataset: DatasetReference) -> list[Stag
     stages.start(cnn_bayesian)
     stages.start(cnn_augmentation, after=cnn_bayesian)
     stages.start(cnn_learning_rate, after=cnn_augmentation)
-    stages.start(cnn_residual)
+    stages.start(residual_recipe)
     plan_what_is_yet_to_be_found(settings, dataset)
     return stages.results()
 
 
 def plan_what_is_yet_to_be_found(settings: Settings, dataset: DatasetReference) -> None:
     """Takes into the run's plan what later stages will probably train: some CNN, and the residual network at last."""
-    baseline = baseline_spec(settings)
-    residual = residual_spec(settings).model_copy(update={"split": "train+validation"})
+    baseline = baseline_spec(settings, dataset)
+    residual = finished_recipe(recipe_study(settings).template, settings, dataset.train)
+    residual = residual.model_copy(update={"split": "train+validation"})
     known = {name: value for name, value in baseline.hyperparameters.items() if name != "batch_normalization"}
     cnn = baseline.model_copy(update={"hyperparameters": known})
     for study in (augmentation_study(settings, cnn), learning_rate_study(settings, cnn)):

@@ -1,4 +1,4 @@
-"""Stages 5 to 8: the convolutional network, its architecture, augmentation, learning rate; and a residual network."""
+"""Stages 5 to 8: the convolutional network, its architecture, augmentation and learning rate."""
 
 from __future__ import annotations
 
@@ -10,69 +10,70 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.report.run import StageResult
-from mnist_models.search.study import OracleSpec, Study
+from mnist_models.search.halving import rungs
+from mnist_models.search.spaces import LEARNING_RATES
+from mnist_models.search.study import OracleSpec, Study, Values
+from mnist_models.training.budget import even_shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
 from tasks.stages import train_model, tune
 from tasks.stopping import stoppable
 
 BATCH_SIZE = 256
+BASELINE: Values = {
+    "num_conv_layers": 2,
+    "num_filters_first_layer": 32,
+    "num_filters_sub_layers": 64,
+    "kernel_size": 3,
+    "subsample_type": "max_pool",
+    "dense_layer_size": 64,
+    "activation": "relu",
+    "dropout_rate": 0.3,
+}
 
 
 @flow(name="cnn_baseline", flow_run_name="cnn_baseline {settings.profile}")
 @stoppable
 def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two 3 × 3 convolutions of 32 and 64 filters with pooling, a dense layer of 64, dropout 0.3."""
-    return train_model("cnn_baseline", baseline_spec(settings), dataset or preprocessing(settings), settings)
+    dataset = dataset or preprocessing(settings)
+    return train_model("cnn_baseline", baseline_spec(settings, dataset), dataset, settings)
 
 
-def baseline_spec(settings: Settings) -> TrainingSpec:
+def baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpec:
     """The network of `cnn_baseline`."""
-    return TrainingSpec(
+    spec = TrainingSpec(
         network="cnn",
-        hyperparameters={
-            "num_conv_layers": 2,
-            "num_filters_first_layer": 32,
-            "num_filters_sub_layers": 64,
-            "kernel_size": 3,
-            "dense_layer_size": 64,
-            "dropout_rate": 0.3,
-            "batch_normalization": False,
-        },
-        optimizer=Optimizer(schedule=settings.cnn_schedule),
+        hyperparameters={**BASELINE, "batch_normalization": False},
         batch_size=BATCH_SIZE,
-        epochs=settings.cnn_epochs,
-        patience=settings.patience,
+        epochs=1,
         precision=settings.precision,
         seed=settings.seed,
     )
+    return finished(spec, settings, dataset)
 
 
 @flow(name="cnn_bayesian", flow_run_name="cnn_bayesian {settings.profile}")
 @stoppable
 def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
-    """Bayesian optimisation of architecture, dropout and learning rate."""
+    """Bayesian optimisation of architecture, dropout and learning rate, from the baseline's on."""
     study = Study(
         name="cnn_bayesian",
         space="cnn_bayesian",
-        oracle=OracleSpec(
-            kind="bayesian",
-            seed=settings.seed,
-            window=settings.window,
-            max_trials=settings.bayesian_trials,
-            initial_points=settings.bayesian_initial_points,
+        oracle=_oracle(
+            settings, settings.bayesian_trials, settings.bayesian_epochs, {**BASELINE, "learning_rate": 1e-3}
         ),
-        template=_trial_template(
-            TrainingSpec(
-                network="cnn",
-                hyperparameters={},
-                batch_size=BATCH_SIZE,
-                epochs=1,
-                precision=settings.precision,
-                seed=settings.seed,
-            ),
-            settings,
-            epochs=settings.bayesian_epochs,
+        template=TrainingSpec(
+            network="cnn",
+            hyperparameters={},
+            optimizer=Optimizer(schedule="cooldown"),
+            batch_size=BATCH_SIZE,
+            epochs=1,
+            validation="last",
+            keep="last",
+            selection="random",
+            precision=settings.precision,
+            seed=settings.seed,
         ),
     )
     return _tune(study, dataset or preprocessing(settings), settings)
@@ -90,20 +91,20 @@ def cnn_augmentation(
 
 
 def augmentation_study(settings: Settings, architecture: TrainingSpec) -> Study:
-    """The search of `cnn_augmentation`."""
+    """The search of `cnn_augmentation`, which starts from no augmentation."""
+    none = Augmentation().model_dump(
+        include={"rotation_range", "zoom_range", "width_shift_range", "height_shift_range"}
+    )
+    known: Values = {
+        **none,
+        "dropout_rate": float(architecture.hyperparameters.get("dropout_rate", 0.0)),
+        "learning_rate": architecture.optimizer.learning_rate,
+    }
     return Study(
         name="cnn_augmentation",
         space="cnn_augmentation",
-        oracle=OracleSpec(
-            kind="bayesian",
-            seed=settings.seed,
-            window=settings.window,
-            max_trials=settings.augmentation_trials,
-            initial_points=settings.bayesian_initial_points,
-        ),
-        template=_trial_template(architecture, settings, epochs=settings.augmentation_epochs).model_copy(
-            update={"augmentation": Augmentation()}
-        ),
+        oracle=_oracle(settings, settings.augmentation_trials, settings.augmentation_epochs, known),
+        template=_trial(architecture),
     )
 
 
@@ -112,69 +113,67 @@ def augmentation_study(settings: Settings, architecture: TrainingSpec) -> Study:
 def cnn_learning_rate(
     settings: Settings, dataset: DatasetReference | None = None, augmented: TrainingSpec | None = None
 ) -> StageResult:
-    """Grid of learning rates, all else as found, stopped early with patience 5."""
+    """Grid of learning rates, all else as found."""
     dataset = dataset or preprocessing(settings)
     augmented = augmented or cnn_augmentation(settings, dataset).model.spec
     return _tune(learning_rate_study(settings, augmented), dataset, settings)
 
 
 def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
-    """The search of `cnn_learning_rate`."""
+    """The search of `cnn_learning_rate`, which starts from the rate that was found before."""
+    known: Values = {"learning_rate": augmented.optimizer.learning_rate}
+    oracle = _oracle(settings, len(LEARNING_RATES) - 1, settings.learning_rate_epochs, known)
     return Study(
         name="cnn_learning_rate",
         space="cnn_learning_rate",
-        oracle=OracleSpec(kind="grid", seed=settings.seed, window=settings.window),
-        template=_trial_template(augmented, settings, epochs=settings.learning_rate_epochs).model_copy(
-            update={"patience": 5}
-        ),
+        oracle=oracle.model_copy(update={"proposals": "grid"}),
+        template=_trial(augmented),
     )
 
 
-@flow(name="cnn_residual", flow_run_name="cnn_residual {settings.profile}")
-@stoppable
-def cnn_residual(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
-    """A small residual network, trained by Muon on the images that are still hard: our own candidate for the final."""
-    return train_model("cnn_residual", residual_spec(settings), dataset or preprocessing(settings), settings)
+def finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference) -> TrainingSpec:
+    """How a CNN that was found is trained: longer than a trial, until it gets no better."""
+    return spec.model_copy(
+        update={
+            "epochs": settings.cnn_epochs,
+            "shares": even_shares(settings.cnn_epochs, settings.epoch_images, dataset.train),
+            "patience": settings.patience,
+            "optimizer": spec.optimizer.model_copy(update={"schedule": settings.cnn_schedule}),
+            "validation": "every",
+            "keep": "best",
+            "selection": "random",
+        }
+    )
 
 
-def residual_spec(settings: Settings) -> TrainingSpec:
-    """The recipe of `cnn_residual`; docs/performance.md says what each part gave."""
-    return TrainingSpec(
-        network="residual",
-        hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 96, "views": "shifts"},
-        optimizer=Optimizer(name="muon", learning_rate=0.1, schedule="linear", weight_decay=5e-4),
-        augmentation=Augmentation(
-            rotation_range=0.022, zoom_range=0.08, shear_range=0.1, width_shift_range=0.071, height_shift_range=0.071
-        ),
-        label_smoothing=0.1,
-        batch_size=128,
-        shares=(1.0,) + (0.5,) * (settings.residual_epochs - 1),
-        recalibrate=True,
-        calibrate=True,
-        epochs=settings.residual_epochs,
-        keep="last",
-        precision=settings.precision,
+def _oracle(settings: Settings, trials: int, epochs: float, known: Values) -> OracleSpec:
+    return OracleSpec(
+        kind="halving",
         seed=settings.seed,
+        window=settings.window,
+        brackets=(rungs(trials, round(epochs * settings.epoch_images), count=settings.rungs),),
+        known=(known,),
     )
 
 
-def _trial_template(spec: TrainingSpec, settings: Settings, epochs: int) -> TrainingSpec:
-    """The training of a trial: constant learning rate, and no more of the images than the settings say."""
-    shares = None if settings.trial_share == 1 else (settings.trial_share,) * epochs
-    optimizer = spec.optimizer.model_copy(update={"schedule": "constant"})
-    return spec.model_copy(update={"epochs": epochs, "shares": shares, "patience": None, "optimizer": optimizer})
+def _trial(spec: TrainingSpec) -> TrainingSpec:
+    """The training of a trial: judged at its end, after a rate that is constant and then falls."""
+    optimizer = spec.optimizer.model_copy(update={"schedule": "cooldown"})
+    return spec.model_copy(
+        update={
+            "epochs": 1,
+            "shares": None,
+            "patience": None,
+            "optimizer": optimizer,
+            "validation": "last",
+            "keep": "last",
+        }
+    )
 
 
 def _tune(study: Study, dataset: DatasetReference, settings: Settings) -> StageResult:
-    return tune(
-        study,
-        dataset,
-        settings,
-        epochs=settings.cnn_epochs,
-        patience=settings.patience,
-        schedule=settings.cnn_schedule,
-    )
+    return tune(study, dataset, settings, lambda spec: finished(spec, settings, dataset))
 
 
 if __name__ == "__main__":
-    run_alone(cnn_baseline, cnn_bayesian, cnn_augmentation, cnn_learning_rate, cnn_residual)
+    run_alone(cnn_baseline, cnn_bayesian, cnn_augmentation, cnn_learning_rate)

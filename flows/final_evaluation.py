@@ -1,4 +1,4 @@
-"""Stage 9: the model that validation chose, trained on all training images and judged on the test set."""
+"""Stage 10: the model that validation chose, trained on all training images and judged on the test set."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def member_specs(chosen: StageResult, settings: Settings) -> list[TrainingSpec]:
             update={
                 "split": "train+validation",
                 "epochs": chosen.model.best_epoch,
+                "shares": chosen.model.spec.shares and chosen.model.spec.shares[: chosen.model.best_epoch],
                 "patience": None,
                 "keep": "last",
                 "seed": settings.seed + number,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mnist_models.data.dataset import DatasetReference
-from mnist_models.search.costs import expected_epochs
-from mnist_models.search.study import Study
+from mnist_models.search.costs import expected_trials
+from mnist_models.search.study import COOLDOWN, Proposal, Study
 from mnist_models.training.cost import expected_seconds
 from mnist_models.training.specification import TrainingSpec
 from tasks.progress import PROGRESS, TRIAL
@@ -25,7 +25,10 @@ def plan_study(study: Study, dataset: DatasetReference) -> list[float]:
         Expected seconds of each trial.
     """
     new = not study.template.hyperparameters  # it searches for an architecture
-    costs = [expected_seconds(study.spec({}, epochs), dataset, new=new) for epochs in expected_epochs(study)]
+    costs = [
+        expected_seconds(study.spec(trial, dataset.train), dataset, new=new, before=_images_before(study, trial))
+        for trial in expected_trials(study)
+    ]
     trials = {f"{TRIAL} {number}": seconds for number, seconds in enumerate(costs, start=1)}
     PROGRESS.plan(study.name, study.template.network, trials, window=study.oracle.window)
     return costs
@@ -56,6 +59,14 @@ def plan_final(specs: Mapping[str, TrainingSpec], dataset: DatasetReference) -> 
     """
     plan_models(specs, dataset, last=True)
     PROGRESS.plan_end(JUDGED * dataset.test)
+
+
+def _images_before(study: Study, trial: Proposal) -> float:
+    """Images that the trial which this one continues has seen, its cooldown not counted."""
+    if trial.parent is None or not trial.budgets:
+        return 0.0
+    cooldown = COOLDOWN if study.template.optimizer.schedule == "cooldown" else 0.0
+    return trial.budgets[-2] * (1 - cooldown)
 
 
 def place_of(name: str) -> tuple[str, str]:

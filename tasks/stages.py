@@ -10,10 +10,9 @@ from typing import Any
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
-from mnist_models.optimizers.optimizer import Schedule
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import duration
-from mnist_models.search.study import Study, Values
+from mnist_models.search.study import Study, apply_values
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page, tag_run
 from tasks.planning import plan_models
@@ -39,41 +38,32 @@ def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settin
 
 
 def tune(
-    study: Study,
-    dataset: DatasetReference,
-    settings: Settings,
-    *,
-    epochs: int,
-    patience: int | None,
-    schedule: Schedule = "constant",
+    study: Study, dataset: DatasetReference, settings: Settings, finish: Callable[[TrainingSpec], TrainingSpec]
 ) -> StageResult:
-    """Runs a study and trains its winner from scratch on all images, so that nothing is inherited from the search.
+    """Runs a study and trains its winner from scratch, so that nothing is inherited from the search.
+
+    Where the winner does not beat what the study started from, that is trained: it may be in the store already.
 
     Args:
         study: What to search.
         dataset: On what to train.
         settings: Where, and with how many workers.
-        epochs: At most so many for the winner.
-        patience: Stop the winner after so many epochs without a lower validation loss.
-        schedule: Of the winner's learning rate.
+        finish: How the winner is trained.
     """
     tag_run("study", settings.profile)
-
-    def winner_of(values: Values) -> TrainingSpec:
-        spec = study.spec(values, epochs)
-        optimizer = spec.optimizer.model_copy(update={"schedule": schedule})
-        return spec.model_copy(update={"patience": patience, "shares": None, "optimizer": optimizer})
-
-    plan_models({f"{study.name} winner": winner_of({})}, dataset)
+    plan_models({f"{study.name} winner": finish(study.template)}, dataset)
     result, study_cached = run_study(study, dataset, settings)
     PROGRESS.drop(study.name, trials_only=True)
-    winner = winner_of(result.best.values)
+    stays = result.decision is not None and not result.decision.replaced
+    winner = finish(apply_values(study.template, study.oracle.known[0] if stays else result.best.values))
     _announce.get()(winner)
     [(model, model_cached)] = train_models({f"{study.name} winner": winner}, dataset, settings)
     cached = study_cached and model_cached
     if page()["flow_run_id"] is None:  # it runs alone; a pipeline waits at its own end
         wait_until_sent()
-    return _told(StageResult(name=study.name, model=model, trials=result.trials, cached=cached))
+    return _told(
+        StageResult(name=study.name, model=model, trials=result.trials, decision=result.decision, cached=cached)
+    )
 
 
 class Stages:

@@ -47,21 +47,29 @@ def train_task(
     priority: int,
     checkpoint: str,
     keep_weights: bool,
+    keep_judged: bool,
     key: str,
 ) -> TrainingResult:
     """Trains one network in a worker process; see `mnist_models.training.loop.fit`."""
     stage, training = place_of(name)
     turn = Turn(priority, begun=lambda: PROGRESS.begin(stage, training))
     result = start_workers(workers).run(
-        turn, fit, spec, dataset, root, key=key, checkpoint=checkpoint, keep_weights=keep_weights
-    )
+        turn, fit, spec, dataset, root,
+        key=key, checkpoint=checkpoint, keep_weights=keep_weights, keep_judged=keep_judged,
+    )  # fmt: skip
     PROGRESS.end(stage, training, result.metric("val_loss"))
     name_task_run(_scored(name, result))
     return result
 
 
 def submit_trial(
-    name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings, folder: str
+    name: str,
+    spec: TrainingSpec,
+    dataset: DatasetReference,
+    settings: Settings,
+    folder: str,
+    *,
+    keep_judged: bool = False,
 ) -> PrefectFuture[TrainingResult]:
     """Starts the training of a trial, or finds it done, and returns its Prefect future.
 
@@ -71,9 +79,19 @@ def submit_trial(
         dataset: On what.
         settings: Where, and with how many workers.
         folder: Of its checkpoint, below the store's `checkpoints`.
+        keep_judged: Write the loss of each validation image to the store.
     """
     checkpoint = f"checkpoints/{folder}/{spec.lineage()}.npz"
-    return _submit(name, spec, dataset, settings, checkpoint, False, spec.key(dataset, "trial"))
+    return _submit(
+        name,
+        spec,
+        dataset,
+        settings,
+        checkpoint,
+        False,
+        keep_judged,
+        spec.key(dataset, "finalist" if keep_judged else "trial"),
+    )
 
 
 def train_models(
@@ -98,7 +116,7 @@ def train_models(
         if settings.refresh:
             _remove_checkpoints(store, keys)
         futures = [
-            _submit(name, spec, dataset, settings, f"checkpoints/{keys[name]}.npz", True, keys[name])
+            _submit(name, spec, dataset, settings, f"checkpoints/{keys[name]}.npz", True, False, keys[name])
             for name, spec in specs.items()
         ]
         results = [(future.result(), is_cached(future)) for future in futures]
@@ -117,14 +135,16 @@ def _submit(
     settings: Settings,
     checkpoint: str,
     keep_weights: bool,
+    keep_judged: bool,
     key: str,
 ) -> PrefectFuture[TrainingResult]:
     PROGRESS.workers = settings.workers
     store, priority = Store(settings.store), STAGE_NUMBER.get()
     root, name = store.root, name if settings.refresh else _named_as_found(name, store, key)
     return submit(
-        train_task, settings, name, spec, dataset, root, settings.workers, priority, checkpoint, keep_weights, key=key
-    )
+        train_task, settings, name, spec, dataset, root, settings.workers, priority, checkpoint,
+        keep_weights, keep_judged, key=key,
+    )  # fmt: skip
 
 
 def _named_as_found(name: str, store: Store, key: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from prefect import task
 from prefect.futures import PrefectFuture
 from prefect.transactions import CommitMode, get_transaction
@@ -17,11 +17,12 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.report.words import duration
+from mnist_models.search.decision import decide
 from mnist_models.search.spaces import search_space
-from mnist_models.search.study import Proposal, Study
-from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial
-from mnist_models.training.result import TrainingResult
-from tasks.artifacts import StudyProgress, show_leaderboard
+from mnist_models.search.study import Proposal, Study, Values
+from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial, with_fates
+from mnist_models.training.result import TrainingResult, load_judged
+from tasks.artifacts import StudyProgress, page, show_leaderboard
 from tasks.caching import DURABLE, compute
 from tasks.planning import plan_study
 from tasks.progress import PROGRESS, TRIAL
@@ -54,8 +55,14 @@ class _SubmittedTrial:
             raise WorkersClosedError("the run is stopping")
         result: Any = state.result(raise_on_failure=False)
         if isinstance(result, BaseException):
-            return failed_trial(proposal.number, proposal.parent, proposal.values, f"{type(result).__name__}: {result}")
-        return record_trial(proposal.number, proposal.parent, proposal.values, result)
+            return failed_trial(proposal, f"{type(result).__name__}: {result}")
+        return record_trial(proposal, result)
+
+    def losses(self, store: Store) -> np.ndarray | None:
+        """Loss of each validation image, float32 [n], where the training kept them."""
+        result: Any = self.future.state.result(raise_on_failure=False)
+        kept = isinstance(result, TrainingResult) and result.judged is not None and result.failure is None
+        return load_judged(store, result)["losses"] if kept else None
 
     def score(self) -> float:
         """Waits for the score; a trial that failed counts as bad as guessing, so that the oracle can go on."""
@@ -70,7 +77,6 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     costs = plan_study(study, dataset)
     with quiet_import():
         from mnist_models.search.conversation import converse  # KerasTuner imports TensorFlow
-    warnings.filterwarnings("ignore", module="sklearn")  # the Gaussian process reports on itself
     transaction = get_transaction()
     if transaction is not None:
         transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
@@ -79,22 +85,29 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     worst = math.log(dataset.classes)
 
     def start(proposal: Proposal) -> _SubmittedTrial:
-        spec = study.spec(proposal.values, proposal.epochs)
+        spec = study.spec(proposal, dataset.train)
         label = f"{study.name} trial {proposal.number} of {len(costs)}"
-        future = submit_trial(label, spec, dataset, settings, key)
+        judged = bool(proposal.budgets) and proposal.last
+        future = submit_trial(label, spec, dataset, settings, key, keep_judged=judged)
         return _SubmittedTrial(proposal, future, worst)
 
+    store = Store(settings.store)
     progress = _Progress(study.name, costs)
     trials: list[Trial] = []
+    losses: dict[int, np.ndarray] = {}
     for outcome in converse(study.oracle, space, start):
         trials.append(outcome.trial())
         progress.tell(trials[-1])
+        if (kept := outcome.losses(store)) is not None:
+            losses[trials[-1].number] = kept
     failed = [trial for trial in trials if trial.failure]
     if len(failed) > MOST_FAILED * len(trials):
         raise StudyFailedError(
             f"{study.name}: {len(failed)} of {len(trials)} trials failed, the last by {failed[-1].failure}"
         )
-    return StudyResult(key=key, name=study.name, trials=tuple(trials))
+    incumbent: Values | None = study.oracle.known[0] if study.oracle.known else None
+    decision = decide(trials, losses, incumbent, dataset.classes)
+    return StudyResult(key=key, name=study.name, trials=tuple(with_fates(trials)), decision=decision)
 
 
 class _Progress:
@@ -156,6 +169,8 @@ def run_study(study: Study, dataset: DatasetReference, settings: Settings) -> tu
     result: StudyResult
     result, cached = compute(study_task, settings, study.name, study, dataset, settings, key=key)
     show_leaderboard(result, store)
+    if result.decision is not None:
+        LOG.info("%s  %s", study.name, result.decision.words, extra=page())
     store.remove(f"checkpoints/{key}")
     if any(trial.failure and trial.epochs == 0 for trial in result.trials):
         store.remove(f"results/{key}")  # bad luck, not bad hyperparameters: the next run tries those trials again

@@ -1,4 +1,4 @@
-"""Rotated MNIST and MNIST on a noisy background, made from the embedded images by a seed (after Larochelle et al. 2007).
+"""Rotated MNIST and MNIST on a noisy background, made from the embedded images (after Larochelle et al. 2007).
 
     python -m benchmarks.variants.variants FOLDER
 

@@ -88,8 +88,8 @@ def draw_transforms(
     Returns:
         float32 [count, columns of its kind]. First the eight entries of the projective matrix that maps a place in the
         new image to a place in the old one, as TensorFlow's `ImageProjectiveTransformV3` takes them; then, where images
-        are bent, the displacements of control points in pixels; then, where they are erased, top, left, height and width
-        of a rectangle in pixels.
+        are bent, the displacements of control points in pixels; then, where they are erased, top, left, height and
+        width of a rectangle in pixels.
     """
     if augmentation is None:
         return np.zeros((count, AFFINE), dtype=np.float32)
@@ -125,7 +125,7 @@ def transform(images: Any, transforms: Any, kind: Kind | None) -> Any:
         images = tf.raw_ops.ImageProjectiveTransformV3(
             images=images,
             transforms=transforms[:, :AFFINE],
-            output_shape=tf.shape(images)[1:3],
+            output_shape=images.shape[1:3],
             fill_value=0.0,
             interpolation=kind.interpolation,
             fill_mode="CONSTANT",

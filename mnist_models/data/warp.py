@@ -53,7 +53,7 @@ def _spread(size: int) -> np.ndarray:
     """How much each control point moves each pixel, float32 [size, points]: Gaussian weights that sum to 1."""
     places = np.linspace(0, CONTROL_POINTS - 1, size)[:, np.newaxis]
     weights = np.exp(-2 * (places - np.arange(CONTROL_POINTS)) ** 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def _interpolate(images: Any, y: Any, x: Any) -> Any:

@@ -24,56 +24,48 @@ ENVIRONMENT_PREFIX = "MNIST_"
 
 QUICK: dict[str, Any] = {
     "images": 3_000,
+    "epoch_images": 2_500,
     "grid_trials": 12,
     "grid_epochs": 4,
     "hyperband_max_epochs": 3,
     "bayesian_trials": 4,
-    "bayesian_initial_points": 2,
-    "bayesian_epochs": 2,
-    "augmentation_trials": 4,
-    "augmentation_epochs": 2,
-    "learning_rate_epochs": 2,
-    "trial_share": 1.0,
+    "rungs": 2,
+    "bayesian_epochs": 3.0,
+    "augmentation_trials": 3,
+    "augmentation_epochs": 3.0,
+    "learning_rate_epochs": 3.0,
+    "recipe_trials": 4,
+    "recipe_epochs": 3.0,
     "cnn_epochs": 4,
-    "cnn_schedule": "constant",
-    "residual_epochs": 9,
+    "final_epochs": 5.0,
 }
-"""All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
-
-Measured with seed 1 on two cores (AMD EPYC, 2026-11-23): 53 s from a cold start, 6 s fully cached; ensemble 99.60 % on
-500 test images.
-"""
+"""All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`."""
 
 FULL: dict[str, Any] = {
-    "grid_epochs": 100,
+    "grid_epochs": 27,
     "hyperband_max_epochs": 150,
     "bayesian_trials": 200,
-    "bayesian_initial_points": None,
-    "bayesian_epochs": 2,
+    "bayesian_epochs": 2.0,
     "augmentation_trials": 100,
-    "augmentation_epochs": 2,
-    "learning_rate_epochs": 10,
+    "augmentation_epochs": 2.0,
+    "learning_rate_epochs": 4.0,
+    "recipe_trials": 48,
+    "recipe_epochs": 4.0,
+    "recipe_seeds": 2,
     "retraining_epochs": 100,
     "cnn_epochs": 12,
     "patience": 10,
-    "residual_epochs": 14,
+    "final_epochs": 7.5,
     "final_seeds": 10,
 }
 """The original's spaces and numbers of trials: `python flows/full_pipeline.py --profile full`.
 
-A CNN trial has two epochs of two fifths of the images (`trial_share`), one of the learning rates at most ten, the
-original's one of all; grid and Hyperband train batches of 256 (`fully_connected_batch_size`), the original's of 100 and
-64; the CNNs that are found train anew on a linear schedule.
-Measured with seed 1 on two cores (AMD EPYC, 2026-11-23): 80 min from a cold start (docs/performance.md);
-ensemble of ten seeds 99.77 % on the test set.
+Trials climb rungs, so most of a study's are short; grid and Hyperband train batches of 256
+(`fully_connected_batch_size`), the original's of 100 and 64; the CNNs that are found train anew on a linear schedule.
 """
 
 STANDARD: dict[str, Any] = {}
-"""Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`.
-
-`python flows/full_pipeline.py`, measured with seed 1 on two cores (AMD EPYC, 2026-11-22): 9 min from a cold start;
-ensemble of two seeds 99.74 % on the test set (99.62 to 99.82 %), members 99.73 and 99.70 %.
-"""
+"""Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`."""
 
 PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
 
@@ -130,38 +122,35 @@ class Settings(BaseSettings):
     images: int | None = Field(
         default=None, ge=60, description="Use a stratified subset of so many training and validation images."
     )
+    epoch_images: int = Field(
+        default=50_000, ge=1, description="Training images of an epoch, whatever there are: all budgets count in these."
+    )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: int = Field(default=3, ge=1, description="Epochs at most of a trial of the grid.")
+    grid_epochs: float = Field(default=9.0, gt=0, description="Epochs at most of the grid's best: its last rung.")
     fully_connected_batch_size: int = Field(
         default=256, ge=1, description="Images per step of the trainings of the grid and of Hyperband."
     )
     hyperband_max_epochs: int = Field(default=9, ge=1, description="Epochs of Hyperband's longest trials.")
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
-    bayesian_trials: int = Field(default=10, ge=1, description="Trials of the Bayesian search over architectures.")
-    bayesian_initial_points: int | None = Field(
-        default=5, ge=1, description="Random trials before Bayesian searches model the scores; 3 per dimension if none."
-    )
-    bayesian_epochs: int = Field(default=1, ge=1, description="Epochs of a trial of that search.")
-    augmentation_trials: int = Field(default=6, ge=1, description="Trials of the Bayesian search over augmentation.")
-    augmentation_epochs: int = Field(default=1, ge=1, description="Epochs of a trial of that search.")
-    learning_rate_epochs: int = Field(
-        default=1, ge=1, description="Epochs at most of a trial of the learning-rate grid."
-    )
+    rungs: int = Field(default=3, ge=1, description="Of all other searches: a third climbs to three times the epochs.")
+    bayesian_trials: int = Field(default=12, ge=1, description="Architectures that the CNN's search tries.")
+    bayesian_epochs: float = Field(default=0.9, gt=0, description="Epochs of its last rung.")
+    augmentation_trials: int = Field(default=9, ge=1, description="Augmentations that are tried.")
+    augmentation_epochs: float = Field(default=0.9, gt=0, description="Epochs of that search's last rung.")
+    learning_rate_epochs: float = Field(default=0.9, gt=0, description="Epochs of the learning rates' last rung.")
+    recipe_trials: int = Field(default=16, ge=1, description="Recipes of the residual network that are tried.")
+    recipe_epochs: float = Field(default=1.8, gt=0, description="Epochs of that search's last rung.")
+    recipe_seeds: int = Field(default=1, ge=1, description="Trainings of each recipe at the last rung.")
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
-    )
-    trial_share: float = Field(
-        default=0.4, gt=0, le=1, description="Share of the training images that an epoch of a CNN trial sees."
     )
     cnn_schedule: Literal["constant", "linear"] = Field(
         default="linear", description="Learning rate of the CNN baseline and of retrained CNNs: constant, or down to 0."
     )
     cnn_epochs: int = Field(default=4, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
-    residual_epochs: int = Field(
-        default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."
-    )
+    final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
 
     @classmethod

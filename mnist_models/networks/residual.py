@@ -39,8 +39,8 @@ def build(
         stem_kernel_size: Of the first convolution.
         residual_blocks: Number of residual convolutions.
         views: Average the logits over "one" view of the image; over it and two copies shifted by a pixel ("shifts"); or
-            over its four quarter turns, two half turns where it is not square ("turns"). One view is enough to train on:
-            the network that looks at one is the nested model, which shares all weights.
+            over its four quarter turns, two half turns where it is not square ("turns"). One view is enough to train
+            on: the network that looks at one is the nested model, which shares all weights.
 
     Returns:
         float32 [n, height, width, channels] → float32 [n, classes], probabilities; the layer "logits" holds what comes

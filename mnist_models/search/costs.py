@@ -7,20 +7,48 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnist_models.search.spaces import declare
-from mnist_models.search.study import Study
+from mnist_models.search.study import OracleSpec, Proposal, Study
 
 
-def expected_epochs(study: Study) -> list[int]:
-    """Returns how many epochs each trial will train, in the order asked.
+def expected_trials(study: Study) -> list[Proposal]:
+    """Returns the trials of a study as far as they are known before it begins, in the order asked.
 
-    A trial of Hyperband trains the epochs that it adds to those of the trial it continues, every other trial those of
-    the study's template at most. A small space may end Hyperband and Bayesian searches earlier.
+    Their values are empty. A trial of Hyperband has the epochs that it adds to those of the trial it continues. A small
+    space may end a search earlier.
     """
     oracle = study.oracle
     if oracle.kind == "hyperband":
-        return hyperband_epochs(oracle.max_epochs, oracle.factor)
+        added = hyperband_epochs(oracle.max_epochs, oracle.factor)
+        return [Proposal(number=number, values={}, epochs=epochs) for number, epochs in enumerate(added, start=1)]
+    if oracle.kind == "halving":
+        return _halving_trials(study.oracle)
     combinations = space_size(study.space)
-    return [study.template.epochs] * min(oracle.max_trials or combinations, combinations)
+    count = min(oracle.max_trials or combinations, combinations)
+    return [Proposal(number=number, values={}) for number in range(1, count + 1)]
+
+
+def _halving_trials(oracle: OracleSpec) -> list[Proposal]:
+    found: list[Proposal] = []
+    for number, bracket in enumerate(oracle.brackets):
+        known = len(oracle.known) if number == 0 else 0
+        for rung, step in enumerate(bracket):
+            last = rung + 1 == len(bracket)
+            budgets = tuple(one.images for one in bracket[: rung + 1])
+            for seed in range(oracle.seeds if last and rung else 1):
+                parent = 1 if rung and not seed else None
+                found += [
+                    Proposal(
+                        number=len(found) + 1 + one,
+                        values={},
+                        parent=parent,
+                        budgets=budgets,
+                        rung=rung,
+                        last=last,
+                        seed=seed,
+                    )
+                    for one in range(step.trials + known)
+                ]
+    return found
 
 
 def hyperband_epochs(max_epochs: int, factor: int) -> list[int]:

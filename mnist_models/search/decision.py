@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mnist_models.search.trials import Decision, Finalist, Trial, ordinal
+from mnist_models.search.trials import Decision, Finalist, Trial
 
 SAMPLES = 2_000
 SEEN = 0.9  # of the loss of guessing: a search whose best is not below has seen nothing
@@ -24,7 +24,7 @@ def decide(
 
     Args:
         trials: Of a halving.
-        losses: By number, of those trials at the last rung that did not fail: each validation image's loss, float32 [n].
+        losses: By number, of those at the last rung that did not fail: each validation image's loss, float32 [n].
         incumbent: Hyperparameters of what the search started from, if any.
         classes: Of the data set.
 
@@ -46,17 +46,32 @@ def decide(
     low, high = (float(end) for end in np.quantile(differences, (0.025, 0.975)))
     nothing_seen = per_image[0].mean() > SEEN * math.log(classes)
     replaced = first is None or (first > 0 and low > 0 and not nothing_seen)
-    found = {
-        "winner": groups[0][0].number,
-        "incumbent": None if first is None else groups[first][0].number,
-        "difference": float(per_image[known].mean() - per_image[0].mean()),
-        "interval": (low, high),
-        "replaced": replaced,
-        "best_probability": float((means.argmin(axis=1) == 0).mean()),
-        "finalists": tuple(_finalist(*one) for one in zip(groups, per_image, means.T, strict=True)),
-    }
-    words = "It has seen nothing: no trial does better than guessing." if nothing_seen else ""
-    return Decision.model_validate(found | {"words": words or _words(first, found, len(groups))})
+    gain = float(per_image[known].mean() - per_image[0].mean())
+    best_probability = float((means.argmin(axis=1) == 0).mean())
+    sure = f"it is the best of {len(groups)} finalists in {100 * best_probability:.0f} % of samples of the images"
+    gained = f"{gain:.4f} nats ({low:.4f} to {high:.4f})"
+    if nothing_seen:
+        words = "It has seen nothing: no trial does better than guessing."
+    elif first is None:
+        words = f"Trial {groups[0][0].number} wins: {sure}."
+    elif first == 0:
+        words = f"What the search started from stays: no finalist has a lower validation loss; {sure}."
+    elif replaced:
+        words = f"Trial {groups[0][0].number} replaces what the search started from: lower by {gained}; {sure}."
+    else:
+        words = (
+            f"What the search started from stays: trial {groups[0][0].number} is lower by {gained}, maybe by chance."
+        )
+    return Decision(
+        winner=groups[0][0].number,
+        incumbent=None if first is None else groups[first][0].number,
+        difference=gain,
+        interval=(low, high),
+        replaced=replaced,
+        best_probability=best_probability,
+        finalists=tuple(_finalist(*one) for one in zip(groups, per_image, means.T, strict=True)),
+        words=words,
+    )
 
 
 def _groups(trials: Sequence[Trial]) -> list[list[Trial]]:
@@ -79,18 +94,3 @@ def _bootstrap(per_image: np.ndarray) -> np.ndarray:
 def _finalist(group: list[Trial], per_image: np.ndarray, means: np.ndarray) -> Finalist:
     low, high = (float(end) for end in np.quantile(means, (0.025, 0.975)))
     return Finalist(trial=group[0].number, val_loss=float(per_image.mean()), interval=(low, high), seeds=len(group))
-
-
-def _words(incumbent: int | None, found: dict[str, object], finalists: int) -> str:
-    share = f"{100 * float(str(found['best_probability'])):.0f} %"
-    sure = f"it is the best of {finalists} finalists in {share} of all samples of validation images"
-    if incumbent is None:
-        return f"Trial {found['winner']} wins: {sure}."
-    low, high = found["interval"]  # type: ignore[misc]
-    gain = f"{found['difference']:.4f} nats ({low:.4f} to {high:.4f})"
-    if incumbent == 0:
-        return f"What the search started from stays: no finalist has a lower validation loss; {sure}."
-    if not found["replaced"]:
-        place = f"trial {found['winner']} is lower by {gain}, which chance alone could bring about"
-        return f"What the search started from stays, {ordinal(incumbent + 1)} of {finalists}: {place}."
-    return f"Trial {found['winner']} replaces what the search started from: lower by {gain}; {sure}."

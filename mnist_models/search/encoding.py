@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import qmc
 
 from mnist_models.search.study import Values
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class Dimension:
         """Coordinates a value takes: one for numbers and for either-or, else one for each name."""
         return 1 if self.ordered or len(self.values) < 3 else len(self.values)
 
-    def position(self, value: int | float | str) -> float:
-        """Where among the values one lies, from 0: between two where the space does not have it."""
+    def positions(self, values: Sequence[int | float | str]) -> Floats:
+        """Where among its values some lie (n,), from 0; numbers that it does not have lie between two, or at an end."""
         if self.ordered:
-            return float(np.interp(float(value), [float(known) for known in self.values], range(len(self.values))))
-        return float(self.values.index(value))
+            return np.interp(np.array(values, np.float64), np.array(self.values, np.float64), range(len(self.values)))
+        return np.array([self.values.index(value) for value in values], np.float64)
 
     def coordinates(self, positions: Floats) -> Floats:
         """Coordinates (n, columns) of positions (n,): neighbours in order lie close, names all 1 apart."""
@@ -70,9 +72,9 @@ class Grid:
         self.owner = np.repeat(np.arange(len(self.shape)), [one.columns for one in self.dimensions])
 
     def positions(self, combinations: Sequence[Values]) -> Floats:
-        """Positions (n, hyperparameters); numbers beyond the space's count as its nearest."""
-        rows = [[one.position(values[one.name]) for one in self.dimensions] for values in combinations]
-        return np.array(rows, np.float64).reshape(len(rows), len(self.shape))
+        """Positions (n, hyperparameters) of combinations."""
+        columns = [one.positions([values[one.name] for values in combinations]) for one in self.dimensions]
+        return np.stack(columns, axis=1)
 
     def coordinates(self, positions: Floats) -> Floats:
         """Coordinates (n, columns) of positions (n, hyperparameters); column i is of hyperparameter `owner[i]`."""
@@ -89,8 +91,23 @@ class Grid:
             return np.array(list(itertools.product(*map(range, self.shape))), np.float64)
         return generator.integers(0, self.shape, (count, len(self.shape))).astype(np.float64)
 
-    def neighbours(self, positions: Floats) -> Floats:
-        """Positions of all combinations that differ from one of these, which the space has, in one value."""
+    def spread(self, count: int, generator: np.random.Generator) -> Floats:
+        """Positions of so many different combinations, or of all, that cover every hyperparameter's values evenly.
+
+        A scrambled Sobol sequence (Owen 1998) put on the grid.
+        """
+        points = qmc.Sobol(len(self.shape), rng=generator).random(1 << (4 * count).bit_length())
+        rows = np.concatenate([np.floor(points * self.shape), generator.permutation(self.some(4 * count, generator))])
+        return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])[:count]]
+
+    def candidates(self, count: int, best: Floats, taken: Floats, generator: np.random.Generator) -> Floats:
+        """Positions of so many random combinations, and the neighbours of the best, but for those that are taken."""
+        known = set(map(tuple, taken.tolist()))
+        rows = np.concatenate([self.some(max(count, 4 * len(known)), generator), self._neighbours(np.rint(best))])
+        return rows[[tuple(row) not in known for row in rows.tolist()]]
+
+    def _neighbours(self, positions: Floats) -> Floats:
+        """Positions of all combinations that differ from one of these in one value."""
         rows = []
         for column, count in enumerate(self.shape):
             changed = np.repeat(positions, count, axis=0)

@@ -1,9 +1,9 @@
 """Successive halving whose proposals come from a model of all that was seen: what to ask next, given what was told.
 
-Each bracket asks for combinations at its first rung, waits until they are told, and promotes the best to the next, where
-they go on from their checkpoints (Jamieson and Talwalkar 2016; Li et al. 2018). New combinations come from the model
-across all rungs (Falkner et al. 2018, there with another model). Nothing here depends on time or on who trains: the same
-scores, told in the order asked, give the same trials.
+Each bracket asks for combinations at its first rung, waits until they are told, and promotes the best to the next,
+where they go on from their checkpoints (Jamieson and Talwalkar 2016; Li et al. 2018). New combinations come from the
+model across all rungs (Falkner et al. 2018, there with another model). Nothing here depends on time or on who trains:
+the same scores, told in the order asked, give the same trials.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Halving:
         return [grid.values(row) for row in self._generator.permutation(grid.some(4 * wanted, self._generator))]
 
     def _new_values(self) -> Values | None:
-        """The next combination: a known one, one of the first design, or what the model proposes; None if all are had."""
+        """The next combination: a known one, of the first design, or of the model; None if all are had."""
         if self._known:
             return self._known.popleft()
         taken = [one.values for one in self.asked]

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 
+LEARNING_RATES = (1e-4, 5e-4, 8e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2)
+
+
 def fully_connected_grid(hp: HyperParameters) -> None:
     """Seed, step 3: 5 × 2 × 3 × 3 = 90 combinations."""
     hp.Choice("hidden_layer_size", [32, 64, 128, 256, 512])
@@ -51,7 +54,30 @@ def cnn_augmentation(hp: HyperParameters) -> None:
 
 def cnn_learning_rate(hp: HyperParameters) -> None:
     """The learning rate; all else is frozen."""
-    hp.Choice("learning_rate", [1e-4, 5e-4, 8e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2])
+    hp.Choice("learning_rate", list(LEARNING_RATES))
+
+
+def residual_recipe(hp: HyperParameters) -> None:
+    """The whole recipe of the residual network: architecture, optimiser, batch, augmentation, views."""
+    hp.Choice("stem_filters", [8, 16, 32])
+    hp.Choice("middle_filters", [16, 32, 64])
+    hp.Choice("filters", [64, 96, 128])
+    hp.Choice("stem_kernel_size", [3, 5])
+    hp.Choice("residual_blocks", [1, 2])
+    hp.Choice("views", ["one", "shifts", "turns"])
+    hp.Choice("optimizer", ["muon", "sgd", "adam"])
+    hp.Choice("learning_rate_factor", [0.25, 0.5, 1.0, 2.0])
+    hp.Choice("weight_decay", [0.0, 1e-4, 5e-4, 2e-3])
+    hp.Choice("batch_size", [64, 128, 256])
+    hp.Choice("selection", ["hard", "random"])
+    hp.Choice("label_smoothing", [0.0, 0.05, 0.1, 0.2])
+    hp.Choice("rotation_range", [0.0, 0.022, 0.06, 0.17, 0.5])
+    hp.Choice("shift_range", [0.0, 0.036, 0.071, 0.107])
+    hp.Choice("zoom_range", [0.0, 0.08, 0.16])
+    hp.Choice("shear_range", [0.0, 0.1, 0.2])
+    hp.Choice("elastic_range", [0.0, 0.02, 0.04])
+    hp.Choice("erasing_range", [0.0, 0.25, 0.5])
+    hp.Choice("flip", ["none", "horizontal", "both"])
 
 
 def declare(name: str, hp: HyperParameters) -> None:

@@ -15,6 +15,7 @@ from mnist_models.training.budget import shares
 from mnist_models.training.specification import TrainingSpec
 
 Values = dict[str, int | float | str]
+USUAL_RATES = {"muon": 0.1, "sgd": 0.2, "adam": 4e-3}  # what a factor of 1 stands for
 COOLDOWN = 0.3  # of a trial's images, where its learning rate falls at the end
 FIRST_VALIDATION = 2_500  # images that judge the first of several rungs: enough to drop what is clearly worse
 
@@ -135,6 +136,10 @@ def apply_values(template: TrainingSpec, values: Values) -> TrainingSpec:
     for name, value in values.items():
         if name == "optimizer":
             optimizer["name"] = value
+        elif name == "learning_rate_factor":
+            optimizer["learning_rate"] = USUAL_RATES[str(values["optimizer"])] * float(value)
+        elif name == "shift_range":
+            augmentation |= {"width_shift_range": value, "height_shift_range": value}
         elif name in Optimizer.model_fields:
             optimizer[name] = value
         elif name in Augmentation.model_fields:
@@ -148,6 +153,11 @@ def apply_values(template: TrainingSpec, values: Values) -> TrainingSpec:
             **recipe,
             "hyperparameters": network,
             "optimizer": Optimizer(**optimizer),
-            "augmentation": Augmentation(**augmentation) if augmentation else None,
+            "augmentation": Augmentation(**augmentation) if any(map(_does, augmentation.values())) else None,
         }
     )
+
+
+def _does(value: object) -> bool:
+    """Whether a range of augmentation changes an image."""
+    return value not in (0, "none")

@@ -161,7 +161,7 @@ def _fate(trial: Trial, trials: Sequence[Trial], promoted: set[int | None]) -> s
 
 
 def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th …"""
+    """Returns 1st, 2nd, 3rd, 4th, and so on."""
     ending = "th" if 10 <= number % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 

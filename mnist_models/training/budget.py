@@ -1,7 +1,7 @@
 """Budgets: how many images a training sees, whatever the size of the data set, as epochs and shares of it.
 
-A budget in epochs would give a few dozen steps to a small data set; so many images are as many steps of a batch size for
-any. What is small is passed over several times in an epoch, so that validation and checkpoints stay cheap.
+A budget in passes would give a few dozen steps to a small data set; so many images are as many steps of a batch size
+for any. What is small is passed over several times in an epoch, so that validation and checkpoints stay cheap.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ SMALLEST_EPOCH = 5_000  # images
 HARD_SHARE = 0.5  # of a whole epoch: what later ones take where they take the hardest images
 
 
-def whole_epochs(images: int, train: int) -> tuple[int, tuple[float, ...] | None]:
-    """Returns epochs and shares of a training that sees about so many images: whole passes over all of them.
+def even_shares(epochs: int, epoch_images: int, train: int) -> tuple[float, ...] | None:
+    """Returns the shares of epochs that see so many images each, whatever there are.
 
     Args:
-        images: Budget: steps times batch size.
+        epochs: How many.
+        epoch_images: Images of an epoch.
         train: Size of the training set.
 
     Returns:
-        At least one epoch; None for the shares where each is one pass.
+        None where each is one pass.
     """
-    passes = _passes(train)
-    epochs = max(round(images / (train * passes)), 1)
-    return epochs, None if passes == 1 else (float(passes),) * epochs
+    return None if epoch_images == train else (round(epoch_images / train, 6),) * epochs
 
 
 def shares(
@@ -50,8 +49,8 @@ def shares(
             found.append((min(whole, target) - done) / train)
             done = min(whole, target)
         size = whole * HARD_SHARE if selection == "hard" and done >= train else whole
-        count = math.ceil(round((target - done) / size, 6))
-        found += [(target - done) / count / train] * count
+        count = max(math.ceil(round((target - done) / size, 6)), 1) if target > done else 0
+        found += [(target - done) / max(count, 1) / train] * count
         done = target
     if cooldown:
         found.append(budgets[-1] * cooldown / train)

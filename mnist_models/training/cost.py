@@ -13,18 +13,22 @@ VALIDATED = 0.8  # in float32, of what an image costs to train on
 NOT_NORMALIZED = 0.5  # of what a CNN costs with batch normalisation
 
 
-def expected_seconds(spec: TrainingSpec, dataset: DatasetReference, *, new: bool) -> float:
+def expected_seconds(spec: TrainingSpec, dataset: DatasetReference, *, new: bool, before: float = 0.0) -> float:
     """Returns the seconds that a training takes of one thread of a current processor, if it trains all its epochs.
 
     Args:
         spec: The training.
         dataset: What it trains on.
         new: Whether its network has to be built and traced; else a worker has kept the program of one like it.
+        before: Images that the training which it continues has seen.
     """
     height, width, _ = dataset.image_shape
     epochs = float(spec.epochs) if spec.shares is None else sum(spec.shares)
-    images = epochs * (dataset.train + (dataset.validation if spec.split == "train+validation" else 0))
-    validated = spec.epochs * dataset.validation if spec.split == "train" else 0
+    images = epochs * (dataset.train + (dataset.validation if spec.split == "train+validation" else 0)) - before
+    times = spec.epochs if spec.validation == "every" else 1
+    validated = times * min(spec.validation_images or dataset.validation, dataset.validation)
+    if spec.split != "train":
+        validated = 0
     each = IMAGE[spec.network] * height * width / USUAL_PIXELS
     if spec.hyperparameters.get("batch_normalization") is False:
         each *= NOT_NORMALIZED

@@ -14,9 +14,9 @@ class TrainingResult(SealedRecord):
     """What a training came to.
 
     Attributes:
-        history: Per metric ("loss", "accuracy", "val_loss", "val_accuracy") its value after each epoch, or the last where
-            only that was validated; losses are mean
-            cross-entropies in nats, without regularisation; "loss" and "accuracy" are means over the epoch in training.
+        history: Per metric ("loss", "accuracy", "val_loss", "val_accuracy") its value after each epoch, or the last
+            where only that was validated; losses are mean cross-entropies in nats, without regularisation; "loss" and
+            "accuracy" are means over the epoch in training.
         epochs: Epochs trained.
         best_epoch: The epoch, from 1, whose weights were kept.
         seconds: Time spent training, over all attempts.

@@ -27,8 +27,8 @@ class TrainingSpec(Record):
         batch_size: Images per step.
         epochs: At most this many.
         shares: How often each epoch passes over the images, one number per epoch; None for once, always.
-        selection: What a pass over less than all images takes: "hard", one half those with the highest losses so far and
-            the other half at random from the rest (selective backpropagation: Jiang et al. 2019); or "random".
+        selection: What a pass over less than all images takes: "hard", one half those with the highest losses so far
+            and the other half at random from the rest (selective backpropagation: Jiang et al. 2019); or "random".
         recalibrate: After the last epoch, take the statistics of batch normalisation from images without augmentation.
         calibrate: After the last epoch, divide the logits by a temperature (Guo et al. 2017) that is fitted on newly
             augmented training images: label smoothing makes a network less sure than it should be.
@@ -71,7 +71,7 @@ class TrainingSpec(Record):
 
         Args:
             dataset: What it trains on.
-            purpose: "trial", whose weights are not kept, or "model".
+            purpose: "trial", whose weights are not kept, "finalist", which keeps its validation losses, or "model".
         """
         code = code_fingerprint("training.loop", f"networks.{self.network}")
         return f"{purpose}-{digest([self.model_dump(mode='json'), dataset.fingerprint, code])}"
@@ -79,8 +79,9 @@ class TrainingSpec(Record):
     def lineage(self) -> str:
         """Names the trainings that share their first epochs, and so a checkpoint.
 
-        A constant learning rate does not depend on the number of epochs: a trial that is promoted to more of them goes on
-        where it stopped, or, with a cooldown, where that began. A checkpoint says itself how far it is and by which shares.
+        A constant learning rate does not depend on the number of epochs: a trial that is promoted to more of them goes
+        on where it stopped, or, with a cooldown, where that began. A checkpoint says itself how far it is, by which
+        shares.
         """
         if self.optimizer.schedule not in ("constant", "cooldown"):
             return self.digest

@@ -162,9 +162,9 @@ def test_how_bad_a_bad_trial_was_does_not_matter() -> None:
 def test_scores_must_be_finite(score: float) -> None:
     space = search_space("cnn_bayesian")
     (values,) = initial_design(space, 1, np.random.default_rng(1))
-    with pytest.raises(ValueError, match=r"Expected observations with finite scores.*log\(classes\)"):
+    with pytest.raises(ValueError, match=r"Expected finite scores.*log\(classes\)"):
         propose(space, [Observation(values, 0, score)], [], 0, np.random.default_rng(1))
-    with pytest.raises(ValueError, match="Received: 0"):
+    with pytest.raises(ValueError, match=r"Received: \[\]"):
         propose(space, [], [], 0, np.random.default_rng(1))
 
 
