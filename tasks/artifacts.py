@@ -17,7 +17,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.report.run import StageResult
-from mnist_models.report.words import certainty, decimal, duration, percent, title
+from mnist_models.report.words import decimal, duration, percent, title
 from mnist_models.search.trials import Decision, StudyResult, Trial
 from tasks.sending import send
 
@@ -99,14 +99,14 @@ def leaderboard(trials: Sequence[Trial]) -> list[dict[str, str]]:
     ranked = sorted(trials, key=lambda trial: (trial.val_loss is None, trial.val_loss or 0, trial.number))
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     failed = any(trial.failure for trial in trials)
-    rungs = max(trial.rung for trial in trials) + 1 if any(trial.fate for trial in trials) else 0
+    rungs = any(trial.fate for trial in trials)
     return [
         {
             "rank": str(rank),
             "trial": str(trial.number),
             "val_loss": decimal(trial.val_loss),
             "val_accuracy": percent(trial.val_accuracy),
-            **({"rung": f"{trial.rung + 1} of {rungs}", "fate": trial.fate} if rungs else {}),
+            **({"rung": str(trial.rung + 1), "images": f"{trial.images:,}", "fate": trial.fate} if rungs else {}),
             **{name: _plain(trial.values.get(name)) for name in names},
             "epochs": str(trial.epochs),
             "time": duration(trial.seconds),
@@ -159,7 +159,8 @@ def _decision(decision: Decision, started_from: str | None = None) -> str:
     for finalist in decision.finalists:
         low, high = map(decimal, finalist.interval)
         rows.append(f"| {finalist.trial} | {decimal(finalist.val_loss)} | {low} to {high} | {finalist.seeds} |")
-    return "\n\n".join([f"{decision.words} {certainty(decision, started_from)}", "\n".join(rows)])
+    start = f" The search started from `{started_from}`." if started_from else ""
+    return "\n\n".join([decision.words + start, "\n".join(rows)])
 
 
 def _picture(path: Path, name: str) -> str:

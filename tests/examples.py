@@ -86,7 +86,9 @@ def halved_study(configurations: int = 27, seed: int = 1, rungs: int = 3) -> tup
             on = "promoted" if rung + 1 < rungs else "finished"
             fate = on if place <= len(going) else dropped
             trials[number - 1] = trials[number - 1].model_copy(update={"fate": fate})
-    return tuple(trials)
+    again = [t for t in trials if t.fate == "finished"]  # with another seed, from the beginning
+    seed = {"parent": None, "seed": 1}
+    return (*trials, *(t.model_copy(update={"number": len(trials) + n, **seed}) for n, t in enumerate(again, 1)))
 
 
 def _recipes(count: int, generator: np.random.Generator) -> list[dict[str, Any]]:
@@ -112,7 +114,7 @@ def _quality(values: dict[str, Any]) -> float:
 
 def decision(trials: tuple[Trial, ...], replaced: bool = True) -> Decision:
     """What the end of `halved_study` says."""
-    ranked = sorted((t for t in trials if t.fate == "finished"), key=lambda t: t.val_loss or 0)
+    ranked = sorted((t for t in trials if t.fate == "finished" and t.seed == 0), key=lambda t: t.val_loss or 0)
     losses = [t.val_loss or 0 for t in ranked]
     return Decision(
         winner=ranked[0].number,

@@ -108,8 +108,7 @@ def test_arrows_between_packages_point_one_way(package: str) -> None:
 def test_every_package_has_a_place_is_small_and_says_what_it_is() -> None:
     folders = {path.parent.name for path in (ROOT / "mnist_models").glob("*/__init__.py")}
     assert folders == set(PACKAGES)
-    for package in folders:
-        folder = ROOT / "mnist_models" / package
+    for folder in {path.parent for path in (ROOT / "mnist_models").glob("*/**/__init__.py")}:
         modules = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
         assert 0 < len(modules) <= MOST_MODULES
         assert "mport" in (ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or "")

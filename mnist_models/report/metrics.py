@@ -12,7 +12,18 @@ from mnist_models.report.run import Run, StageResult
 from mnist_models.search.trials import Trial
 
 TRIAL_COLUMNS = (
-    *("rung", "images", "fate", "epochs", "best_epoch", "val_loss", "val_accuracy", "train_accuracy", "seconds"),
+    *(
+        "rung",
+        "images",
+        "seed",
+        "fate",
+        "epochs",
+        "best_epoch",
+        "val_loss",
+        "val_accuracy",
+        "train_accuracy",
+        "seconds",
+    ),
     *("curve", "failure"),
 )
 

@@ -16,7 +16,7 @@ from mnist_models.judging.scores import wilson_interval
 from mnist_models.report.metrics import metrics, metrics_json, trials_csv
 from mnist_models.report.pictures import pictures
 from mnist_models.report.run import Run
-from mnist_models.report.words import certainty, decimal, duration, percent, title
+from mnist_models.report.words import decimal, duration, percent, title
 from mnist_models.search.trials import Trial
 
 TEMPLATE = "report.html.jinja"
@@ -76,9 +76,10 @@ def write_report(
 
 
 def best_trials(trials: Sequence[Trial]) -> list[Trial]:
-    """Returns at most ten trials that did not fail, the lowest validation loss first."""
-    finished = [(trial.val_loss, trial) for trial in trials if trial.failure is None and trial.val_loss is not None]
-    return [trial for _, trial in sorted(finished, key=lambda pair: (pair[0], pair[1].number))[:BEST_TRIALS]]
+    """Returns at most ten trials that did not fail, nor went on to another rung, the lowest validation loss first."""
+    ended = [trial for trial in trials if trial.failure is None and trial.fate != "promoted"]
+    losses = [(trial.val_loss, trial) for trial in ended if trial.val_loss is not None]
+    return [trial for _, trial in sorted(losses, key=lambda pair: (pair[0], pair[1].number))[:BEST_TRIALS]]
 
 
 def rungs(trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -86,21 +87,19 @@ def rungs(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     if not any(trial.fate for trial in trials):
         return []
     continued = {trial.parent for trial in trials}
-    rows = []
-    for rung in sorted({trial.rung for trial in trials}):
-        there = [trial for trial in trials if trial.rung == rung]
-        losses = [trial.val_loss for trial in there if trial.val_loss is not None]
-        rows.append(
-            {
-                "number": rung + 1,
-                "trials": len(there),
-                "images": max(trial.images for trial in there),
-                "continued": sum(trial.number in continued for trial in there),
-                "failed": sum(trial.failure is not None for trial in there),
-                "best": min(losses, default=None),
-            }
-        )
-    return rows
+    places = sorted({(trial.rung, trial.images) for trial in trials})  # brackets may begin with more images
+    return [
+        {
+            "number": rung + 1,
+            "images": images,
+            "trials": len(there),
+            "continued": sum(trial.number in continued for trial in there),
+            "failed": sum(trial.failure is not None for trial in there),
+            "best": min((trial.val_loss for trial in there if trial.val_loss is not None), default=None),
+        }
+        for rung, images in places
+        if (there := [trial for trial in trials if (trial.rung, trial.images) == (rung, images)])
+    ]
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
@@ -122,7 +121,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters.update(title=title, percent=percent, decimal=decimal, duration=duration, plain=_plain)
-    environment.globals.update(best_trials=best_trials, certainty=certainty, interval=_interval, rungs=rungs)
+    environment.globals.update(best_trials=best_trials, interval=_interval, rungs=rungs)
     return environment
 
 

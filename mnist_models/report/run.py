@@ -21,7 +21,6 @@ class StageResult(Record):
         trials: Of its study; empty for a baseline.
         decision: Of its study, where that has rungs.
         cached: Whether nothing had to be computed.
-        decision: What the end of its study says, where finalists were compared.
         started_from: The stage whose model its study started from, or None.
     """
 
@@ -30,7 +29,6 @@ class StageResult(Record):
     trials: tuple[Trial, ...] = ()
     decision: Decision | None = None
     cached: bool = False
-    decision: Decision | None = None
     started_from: str | None = None
 
     @property

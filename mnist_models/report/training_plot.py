@@ -49,10 +49,11 @@ def training_curves(stage: StageResult) -> Figure:
             floor = loss_scale(axes, values) if name == "loss" else accuracy_scale(axes, "y", values)
             for label, curve in curves.items():
                 drawn = np.asarray(curve) if name == "loss" else np.maximum(1 - np.asarray(curve), floor)
+                epochs = np.arange(stage.model.epochs - len(drawn), stage.model.epochs) + 1  # maybe only the last
                 if label == "validation" and finish:
-                    _ring(axes, len(drawn), drawn[-1:])
-                    drawn = drawn[:-1]
-                _curve(axes, drawn, best, VALIDATION if label == "validation" else TRAIN)
+                    _ring(axes, epochs[-1:], drawn[-1:])
+                    epochs, drawn = epochs[:-1], drawn[:-1]
+                _curve(axes, epochs, drawn, best, VALIDATION if label == "validation" else TRAIN)
             if values and best:
                 axes.axvline(best, color=INK, linewidth=0.8, linestyle=DOTTED, zorder=1)
             axes.set_xlim(0.5, max(stage.model.epochs, 1) + 0.5)
@@ -85,19 +86,16 @@ def _finish(model: TrainingResult) -> str:
     done = {
         "recalibrated": spec.recalibrate,
         "calibrated": spec.calibrate,
-        "all views": cheap_before and spec.hyperparameters.get("shifted_views"),
+        "all views": cheap_before and spec.hyperparameters.get("views", "one") != "one",
     }
     return ", ".join(words for words, applies in done.items() if applies)
 
 
-def _curve(axes: Axes, values: np.ndarray, best: int, colour: str) -> None:
-    epochs = range(1, len(values) + 1)
+def _curve(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int, colour: str) -> None:
     axes.plot(epochs, values, color=colour, linewidth=2, marker="o" if len(values) == 1 else None)
-    if 0 < best <= len(values):
-        axes.plot(best, values[best - 1], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
+    kept = epochs == best
+    axes.plot(epochs[kept], values[kept], "o", color=colour, markersize=7, markeredgecolor="white", zorder=4)
 
 
-def _ring(axes: Axes, epoch: int, value: np.ndarray) -> None:
-    axes.plot(
-        [epoch], value, "o", color=VALIDATION, markersize=7, markerfacecolor="white", markeredgewidth=1.6, zorder=4
-    )
+def _ring(axes: Axes, epochs: np.ndarray, values: np.ndarray) -> None:
+    axes.plot(epochs, values, "o", color=VALIDATION, ms=7, markerfacecolor="white", markeredgewidth=1.6, zorder=4)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mnist_models.search.trials import Decision
-
 NONE = "–"
 PROPER_NAMES = {"cnn": "CNN", "hyperband": "Hyperband", "bayesian": "Bayesian"}
 NARROW_SPACE = "\u202f"
@@ -35,25 +33,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NARROW_SPACE}min {rest:02d}{NARROW_SPACE}s"
     return f"{minutes // 60}{NARROW_SPACE}h {minutes % 60:02d}{NARROW_SPACE}min"
-
-
-def certainty(decision: Decision, started_from: str | None = None) -> str:
-    """Says how sure it is that a study's winner is the best, and whether it takes the place of what it started from.
-
-    Args:
-        decision: The end of the study.
-        started_from: The stage whose model it started from, if there is one.
-    """
-    share, rivals = f"{100 * decision.best_probability:.0f} of 100", len(decision.finalists)
-    best = f"Trial {decision.winner} is the best of {rivals} finalists in {share} redrawn validation sets."
-    if decision.incumbent is None:
-        return best
-    start = "what the search started from" + (f" ({title(started_from)})" if started_from else "")
-    if decision.incumbent == decision.winner:
-        return f"{best} It is {start}: nothing better was found."
-    low, high = decision.interval
-    gain = f"{decimal(decision.difference)} nats (95 % interval {decimal(low)} to {decimal(high)})"
-    taken = (
-        "and takes its place." if decision.replaced else "which is too little to be sure of: it does not replace it."
-    )
-    return f"{best} Its loss is lower than that of {start} by {gain}, {taken}"

@@ -88,6 +88,12 @@ def test_what_was_done_to_the_finished_model_is_a_ring_beside_the_curve() -> Non
     assert labels == ["validation", "finished: calibrated", "train", "kept: epoch 3"]
 
 
+def test_a_validation_of_the_last_epoch_alone_lies_there() -> None:
+    history = {**HISTORY, "val_loss": (0.3,), "val_accuracy": (0.9,)}
+    figure = training_plot.training_curves(StageResult(name="odd_stage", model=model(history, 3)))
+    assert [line.get_xydata().tolist() for line in figure.axes[0].lines if len(line.get_xdata()) == 1][-1] == [[3, 0.3]]
+
+
 def test_a_training_that_ended_early_was_not_finished() -> None:
     early = model({name: curve[:2] for name, curve in HISTORY.items()}, 2, calibrate=True, patience=1)
     figure = training_plot.training_curves(StageResult(name="odd_stage", model=early))

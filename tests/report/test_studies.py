@@ -74,7 +74,7 @@ def test_study_shows_failures_and_promotions() -> None:
     assert [list(line.get_xdata()) for line in crosses] == [[0.5]]  # seconds
     winner = next(line for line in curves.lines if line.get_color() == TEST)
     assert winner.get_xydata().tolist() == [[2, 0.5], [6, 0.2]]
-    assert labels(figure) == ["rung 1", "2", "best so far", "best", "1 failed"]
+    assert labels(figure) == ["2", "6 epochs", "best so far", "best", "1 failed"]
     assert sum(len(points.get_offsets()) for points in values.collections if points.get_offsets().any()) >= 6
 
 
@@ -88,12 +88,20 @@ def test_the_best_so_far_is_drawn_against_the_time_of_workers() -> None:
 def test_curves_go_on_where_those_of_their_parents_ended() -> None:
     figure = study_plot.study(stage(*HALVED, decided=True))
     curves = next(item for item in figure.axes[0].collections if isinstance(item, LineCollection)).get_segments()
-    assert len(curves) == 27  # one for each combination
+    assert len(curves) == 27 + 3  # one for each combination, and three with another seed
     longest = max(curves, key=len)
     assert [round(x) for x in longest[:, 0]] == [2000, 4000, 6000, 10000, 14000, 18000, 30000, 42000, 54000]
     ends = {trial.number: trial for trial in HALVED}
     assert longest[-1, 1] in {trial.val_loss for trial in ends.values()}
-    assert labels(figure) == ["rung 1", "2", "3", "best so far", "best", "started from"]
+    assert labels(figure) == ["6,000", "18,000", "54,000 images", "best so far", "best", "started from"]
+
+
+def test_a_cooldown_is_not_part_of_the_curve_that_goes_on() -> None:
+    first = trial(1, 0.3, curve=(0.9, 0.8, 0.3), images=300)
+    second = trial(2, 0.2, curve=(0.9, 0.8, 0.7, 0.2), images=900, parent=1)
+    figure = study_plot.study(stage(first, second))
+    winner = next(line for line in figure.axes[0].lines if line.get_color() == TEST)
+    assert winner.get_xydata().tolist() == [[100, 0.9], [200, 0.8], [300, 0.3], [600, 0.7], [900, 0.2]]
 
 
 def test_what_was_dropped_is_paler() -> None:

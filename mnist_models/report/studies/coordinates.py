@@ -43,7 +43,7 @@ def hyperparameters(stage: StageResult) -> Figure:
         stage: With some `shown_names`.
     """
     seen, names = outcomes(stage), shown_names(stage)
-    ranked = sorted(seen.leaves(), key=loss)
+    ranked = sorted(seen.combinations(), key=loss)
     trials = ranked[:MOST_LINES][::-1]
     found = importance(seen, names)
     below = 0.0 if found is None else 0.5 if found.nothing else 1.55

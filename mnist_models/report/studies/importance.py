@@ -12,8 +12,8 @@ from mnist_models.report.studies.outcomes import Outcomes, loss
 from mnist_models.search.trials import Trial
 
 FEWEST_TRIALS = 8
-FORESTS = 8  # whose spread is shown
-TREES = 24  # of each forest
+FORESTS = 6  # whose spread is shown
+TREES = 20  # of each forest
 EXPLAINS_NOTHING = 0.1  # of the differences between trials, in the mean of the forests: no more than chance can do
 
 
@@ -49,7 +49,7 @@ def importance(seen: Outcomes, names: Sequence[str]) -> Importance | None:
     Returns:
         The mean of several forests and their spread; None for too few trials or equal ones.
     """
-    trials = [trial for trial in seen.leaves() if loss(trial) > 0]
+    trials = [trial for trial in seen.combinations() if loss(trial) > 0]
     if len(trials) < FEWEST_TRIALS or not names:
         return None
     gained = _gains(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,12 +43,12 @@ def _curve(lineage: Sequence[Trial], seen: Outcomes) -> np.ndarray:
     """Amounts and losses, float [n, 2], of trials that go on from each other.
 
     A trial's validations are taken as evenly spread between where it began and where it ended. Its curve may hold
-    those of the trial that it continued.
+    those of the trial that it continued, as far as it went on from them: a cooldown is each trial's own.
     """
     points, before, begin = [], tuple[float, ...](), 0
     for trial in lineage:
-        own = trial.curve[len(before) :] if trial.curve[: len(before)] == before else trial.curve
-        own = own or (loss(trial),)
+        inherited = len(os.path.commonprefix([before, trial.curve]))
+        own = trial.curve[inherited:] or (loss(trial),)
         end = seen.amount[trial.number]
         points += [(begin + (end - begin) * place / len(own), each) for place, each in enumerate(own, start=1)]
         before, begin = trial.curve, end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -26,7 +26,7 @@ class Outcomes:
         trials: All, in the order asked.
         finished: Those with a loss; none above the cap.
         cap: The height at which losses are drawn that would flatten all others.
-        shades: A colour for each level of training, the darker the further; one where nothing was continued.
+        shades: A colour for each amount of training, the darker the more; one where nothing was continued.
         level: How far a trial was trained, as a place in `shades`, by its number.
         amount: Images or epochs that a trial has seen, by its number.
         unit: What `amount` counts: "images", or "epochs" where images are not known.
@@ -53,9 +53,13 @@ class Outcomes:
         return self.shades[self.level[trial.number]]
 
     def leaves(self) -> list[Trial]:
-        """The finished trials that no other continued: each combination once, as far as it was trained."""
+        """The finished trials that no other continued."""
         continued = {trial.parent for trial in self.finished}
         return [trial for trial in self.finished if trial.number not in continued]
+
+    def combinations(self) -> list[Trial]:
+        """Each combination of values once, as far as it was trained: not again with other seeds."""
+        return [trial for trial in self.leaves() if trial.seed == 0]
 
     def lineage(self, number: int | None) -> list[Trial]:
         """A finished trial and those that it continued, the first one first; empty where there is no such trial."""
@@ -72,8 +76,9 @@ def outcomes(stage: StageResult) -> Outcomes:
     finished = [trial for trial in stage.trials if trial.failure is None and trial.val_loss is not None]
     cap = MOST_MEDIANS * float(np.median([loss(trial) for trial in finished])) if finished else math.inf
     capped = [t if loss(t) < cap else t.model_copy(update={"val_loss": cap}) for t in finished]
-    level = _levels(stage.trials)
-    images = bool(finished) and all(trial.images for trial in finished)
+    unit: Literal["images", "epochs"] = "images" if all(trial.images for trial in finished) else "epochs"
+    amount = {trial.number: getattr(trial, unit) for trial in stage.trials}
+    level = _levels(stage.trials, amount)
     best = min(finished, key=lambda trial: (loss(trial), trial.number), default=None)
     return Outcomes(
         trials=stage.trials,
@@ -81,8 +86,8 @@ def outcomes(stage: StageResult) -> Outcomes:
         cap=cap,
         shades=pale_to_dark(max(level.values(), default=0) + 1),
         level=level,
-        amount={trial.number: trial.images if images else trial.epochs for trial in stage.trials},
-        unit="images" if images else "epochs",
+        amount=amount,
+        unit=unit,
         winner=stage.decision.winner if stage.decision else best.number if best else None,
         incumbent=_incumbent(stage),
     )
@@ -106,12 +111,12 @@ def pale_to_dark(count: int) -> list[Any]:
     return list(LinearSegmentedColormap.from_list("pale to dark", PALE_TO_DARK)(np.linspace(0, 1, count)))
 
 
-def _levels(trials: Sequence[Trial]) -> dict[int, int]:
-    """Rungs, counted anew without those that no trial is at; by epochs where a study has promotions but no rungs."""
-    by_epochs = not any(trial.rung for trial in trials) and any(trial.parent for trial in trials)
-    reached = {trial.number: trial.epochs if by_epochs else trial.rung for trial in trials}
-    order = sorted({reached[trial.number] for trial in trials if trial.failure is None})
-    return {number: order.index(place) if place in order else 0 for number, place in reached.items()}
+def _levels(trials: Sequence[Trial], amount: Mapping[int, int]) -> dict[int, int]:
+    """Ranks trials by how much they trained, where some went on from others; brackets may begin at different rungs."""
+    if all(trial.parent is None for trial in trials):
+        return dict.fromkeys(amount, 0)
+    order = sorted({amount[trial.number] for trial in trials if trial.failure is None})
+    return {number: order.index(seen) if seen in order else 0 for number, seen in amount.items()}
 
 
 def _incumbent(stage: StageResult) -> int | None:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,6 +21,7 @@ from mnist_models.report.words import title
 
 LEFT, RIGHT = 0.75, 0.3  # inches beside the panels
 MOST_COLUMNS = 4
+MOST_HANDLES = 4  # of amounts of training, in the legend
 
 
 def study(stage: StageResult) -> Figure:
@@ -56,9 +58,10 @@ def study(stage: StageResult) -> Figure:
 def _handles(seen: Outcomes) -> list[Artist]:
     handles: list[Artist] = []
     if len(seen.shades) > 1:
-        last = len(seen.shades) - 1
-        names = [f"rung {place + 1}" if place == 0 else str(place + 1) for place in range(last + 1)]
-        handles = [_marker("o", shade, name, 5.5) for shade, name in zip(seen.shades, names, strict=True)]
+        amounts = sorted({seen.amount[trial.number] for trial in seen.trials if trial.failure is None})
+        shown = [round(place) for place in np.linspace(0, len(amounts) - 1, min(len(amounts), MOST_HANDLES))]
+        words = [f"{amounts[place]:,}" + (f" {seen.unit}" if place == shown[-1] else "") for place in shown]
+        handles = [_marker("o", seen.shades[place], text, 5.5) for place, text in zip(shown, words, strict=True)]
     if seen.finished:
         handles += [
             Line2D([], [], color=INK, linewidth=1.1, label="best so far"),

@@ -35,7 +35,7 @@ def draw_values(axes: Axes, names: Sequence[str], columns: int, width: float, se
     for column, name in enumerate(names):
         left = column * (strip + GAP)
         _frame(axes, name, left, strip)
-        trials = [trial for trial in seen.leaves() if name in trial.values]
+        trials = [trial for trial in seen.combinations() if name in trial.values]
         axis = scale([trial.values[name] for trial in trials])
         _draw_strip(axes, axis, trials, left, strip, seen)
         _labels(axes, axis, left, strip)
