@@ -84,6 +84,7 @@ class Halving:
         self._images = sorted({rung.images for bracket in self.spec.brackets for rung in bracket})
         self._bracket, self._rung = 0, 0
         self._known = deque(self.spec.known)
+        self._enough = enough(self.space) * 2 // 3 if self.spec.known else enough(self.space)
         self._promoted: deque[tuple[Ask, int]] = deque()  # with the seed
         self._design = deque(self._first_values())
 
@@ -141,7 +142,7 @@ class Halving:
 
     def _first_values(self) -> list[Values]:
         if self.spec.proposals == "model":
-            design = initial_design(self.space, max(enough(self.space), self.spec.window), self._generator)
+            design = initial_design(self.space, max(self._enough, self.spec.window), self._generator)
             return [self._near_what_is_known(values) for values in design] if self.spec.known else design
         grid = Grid(self.space)
         wanted = sum(bracket[0].trials for bracket in self.spec.brackets) + len(self.spec.known)
@@ -161,7 +162,7 @@ class Halving:
             return self._known.popleft()
         taken = [one.values for one in self.asked]
         told = [one for one in self.asked if one.score is not None]
-        while self._design and (self.spec.proposals != "model" or len(told) < enough(self.space)):
+        while self._design and (self.spec.proposals != "model" or len(told) < self._enough):
             values = self._design.popleft()
             if values not in taken:
                 return values
