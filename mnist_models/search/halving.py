@@ -83,7 +83,7 @@ class Halving:
         self._generator = np.random.default_rng(self.spec.seed)
         self._images = sorted({rung.images for bracket in self.spec.brackets for rung in bracket})
         self._bracket, self._rung = 0, 0
-        self._known = deque(self.spec.known)
+        self._first = deque((*self.spec.known, *self.spec.portfolio))
         self._enough = enough(self.space) * 2 // 3 if self.spec.known else enough(self.space)
         self._promoted: deque[tuple[Ask, int]] = deque()  # with the seed
         self._design = deque(self._first_values())
@@ -157,9 +157,9 @@ class Halving:
         return {name: value if new else known[name] for (name, value), new in zip(values.items(), changed, strict=True)}
 
     def _new_values(self) -> Values | None:
-        """The next combination: a known one, of the first design, or of the model; None if all are had."""
-        if self._known:
-            return self._known.popleft()
+        """The next combination: what is to be tried first, of the first design, or of the model; None if all are had."""
+        if self._first:
+            return self._first.popleft()
         taken = [one.values for one in self.asked]
         told = [one for one in self.asked if one.score is not None]
         while self._design and (self.spec.proposals != "model" or len(told) < self._enough):

@@ -90,6 +90,14 @@ def test_the_best_are_promoted_and_what_is_known_besides() -> None:
         assert asked[one.parent - 1].values == one.values
 
 
+def test_a_portfolio_is_tried_after_what_is_known_and_may_be_dropped() -> None:
+    portfolio = tuple({**KNOWN, "dropout_rate": rate} for rate in (0.1, 0.5))
+    asked = play(spec_of(rungs(9, 900), known=(KNOWN,), portfolio=portfolio), [0.1, 0.2, 0.9, 0.8]).asked
+    assert [one.values for one in asked[:3]] == [KNOWN, *portfolio]
+    assert sum(one.rung == 0 for one in asked) == 10
+    assert not any(one.parent in (2, 3) for one in asked)
+
+
 def test_nothing_is_proposed_twice() -> None:
     asked = play(spec_of((Rung(trials=8, images=10),), proposals="grid"), [1.0], space="cnn_learning_rate").asked
     assert len({one.values["learning_rate"] for one in asked}) == 8
