@@ -157,7 +157,7 @@ class Halving:
         return {name: value if new else known[name] for (name, value), new in zip(values.items(), changed, strict=True)}
 
     def _new_values(self) -> Values | None:
-        """The next combination: what is to be tried first, of the first design, or of the model; None if all are had."""
+        """The next combination: to be tried first, of the first design, or of the model; None if all are had."""
         if self._first:
             return self._first.popleft()
         taken = [one.values for one in self.asked]
