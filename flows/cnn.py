@@ -21,6 +21,7 @@ from tasks.stopping import stoppable
 
 BATCH_SIZE = 256
 BASELINE: Values = {
+    "block_type": "activation_last",
     "num_conv_layers": 2,
     "num_filters_first_layer": 32,
     "num_filters_sub_layers": 64,

@@ -21,6 +21,7 @@ from mnist_models.training.specification import TrainingSpec
 from tests import examples
 
 KNOWN: Values = {
+    "block_type": "activation_last",
     "num_conv_layers": 2, "num_filters_first_layer": 32, "num_filters_sub_layers": 64, "kernel_size": 3,
     "subsample_type": "max_pool", "dense_layer_size": 64, "activation": "relu", "dropout_rate": 0.3,
     "learning_rate": 1e-3,
