@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy.other_images [--profile standard] [--seeds N] [--only NAME] [--quick] [--json FILE]
 
 For rotated MNIST and MNIST on a noisy background (`benchmarks/variants`), nothing set by hand: the search, its winner,
-and the final stage, each seed in a store of its own. Published figures are of Larochelle's own images (2007), which these
+and the final stage, each seed in a store of its own. Published figures are of images (2007) that these
 imitate: a plain CNN 5.0 %, one with built-in rotations 2.3 % on rotated ones (Cohen and Welling 2016); 6.7 to 20 %
 on noisy backgrounds (Larochelle et al. 2007).
 """

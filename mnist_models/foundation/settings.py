@@ -139,8 +139,8 @@ class Settings(BaseSettings):
     augmentation_trials: int = Field(default=9, ge=1, description="Augmentations that are tried.")
     augmentation_epochs: float = Field(default=0.6, gt=0, description="Epochs of that search's last rung.")
     learning_rate_epochs: float = Field(default=0.6, gt=0, description="Epochs of the learning rates' last rung.")
-    recipe_trials: int = Field(default=12, ge=1, description="Recipes of the residual network that are tried.")
-    recipe_epochs: float = Field(default=1.5, gt=0, description="Epochs of that search's last rung.")
+    recipe_trials: int = Field(default=10, ge=1, description="Recipes of the residual network that are tried.")
+    recipe_epochs: float = Field(default=1.2, gt=0, description="Epochs of that search's last rung.")
     recipe_seeds: int = Field(default=1, ge=1, description="Trainings of each recipe at the last rung.")
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
