@@ -28,8 +28,10 @@ PACKAGES = {  # of mnist_models, and what each may import besides itself
     "programs": _GROUND,
     "training": {*_GROUND, "programs"},
     "search": {*_GROUND, "programs", "training"},
-    "judging": {*_GROUND, "programs", "training"},
-    "report": {*_GROUND, "training", "search", "judging"},
+    "inspection": {"foundation", "data"},
+    "judging": {*_GROUND, "programs", "training", "inspection"},
+    "report": {*_GROUND, "training", "search", "inspection", "judging"},
+    "data_page": {"foundation", "data", "inspection", "judging", "report"},
 }
 MOST_MODULES = 9
 

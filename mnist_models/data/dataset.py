@@ -38,6 +38,7 @@ class DatasetReference(SealedRecord):
         source: File name of the source.
         image_shape: (height, width, channels).
         classes: Number of classes.
+        class_names: Of each class; empty where they are their numbers.
         train, validation, test: Number of images of each split.
         files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test.
     """
@@ -46,10 +47,16 @@ class DatasetReference(SealedRecord):
     source: str
     image_shape: tuple[int, int, int]
     classes: int
+    class_names: tuple[str, ...] = ()
     train: int
     validation: int
     test: int
     files: dict[str, FileReference]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people call the classes."""
+        return self.class_names or tuple(str(label) for label in range(self.classes))
 
 
 def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
