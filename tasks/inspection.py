@@ -12,14 +12,15 @@ from markupsafe import Markup
 from prefect import task
 
 from mnist_models.data.dataset import DatasetReference
-from mnist_models.data_page.page import LabelCheck, data_page, data_sections, labels_csv
+from mnist_models.data.selection import drop_leaks
+from mnist_models.data_page.labels import LabelCheck, all_suspects, labels_csv
+from mnist_models.data_page.page import data_page, data_sections
 from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.inspection import Inspection, findings, inspect_dataset
-from mnist_models.inspection.leaks import drop_leaks
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute
 
@@ -35,8 +36,8 @@ def inspect_task(dataset: DatasetReference, root: Path, key: str) -> Inspection:
 
 @task(name="drop_leaks", task_run_name="leave out what leaks", **DURABLE)
 def drop_leaks_task(dataset: DatasetReference, leaks: tuple[int, ...], root: Path, key: str) -> DatasetReference:
-    """Leaves out images that leak; see `mnist_models.inspection.leaks.drop_leaks`."""
-    return drop_leaks(dataset, leaks, root, key=key)
+    """Leaves out images that leak; see `mnist_models.data.selection.drop_leaks`."""
+    return drop_leaks(Store(root), dataset, leaks, key=key)
 
 
 def look_at(dataset: DatasetReference, settings: Settings) -> DatasetReference:
@@ -77,8 +78,7 @@ def write_page(
     store = Store(settings.store)
     folder = store.root / "looks" / dataset.fingerprint[:16]
     if labels:
-        doubtful = [suspect for check in labels for suspect in check.suspects]
-        write_atomic(folder / "labels.csv", labels_csv(doubtful, dataset.names))
+        write_atomic(folder / "labels.csv", labels_csv(all_suspects(labels), dataset.names))
     path = folder / "data.html"
     write_atomic(path, data_page(dataset, data_sections(store, dataset, inspection, labels)))
     _point_latest(store, folder)
@@ -88,7 +88,7 @@ def write_page(
 
 def _without_leaks(dataset: DatasetReference, inspection: Inspection, settings: Settings) -> DatasetReference:
     leaks = inspection.duplicates.leaks
-    key = f"dataset-{digest([dataset.fingerprint, leaks, code_fingerprint('inspection.leaks')])}"
+    key = f"dataset-{digest([dataset.fingerprint, leaks, code_fingerprint('data.selection')])}"
     derived: DatasetReference
     derived, _ = compute(drop_leaks_task, settings, dataset, leaks, Store(settings.store).root, key=key)
     LOG.info("data  %d images that leak are left out: %s to train, %s to validate", len(leaks),

@@ -11,6 +11,29 @@ from mnist_models.foundation.records import digest
 from mnist_models.foundation.store import Store
 
 
+def drop_leaks(store: Store, dataset: DatasetReference, leaks: tuple[int, ...], *, key: str) -> DatasetReference:
+    """Returns a data set without some training and validation images; the test images stay as they are.
+
+    Args:
+        store: The store that holds the data set.
+        dataset: The data set as it was.
+        leaks: Rows of its stored training array that are also in a split that judges what is learned from them.
+        key: Cache key that the returned record carries.
+
+    Raises:
+        ValueError: If no image would be left to train on, or none to validate on.
+        DamagedFileError: If a file of the data set is missing or is not what was written.
+    """
+    kept = np.delete(np.arange(dataset.train + dataset.validation), leaks)
+    validation = int((kept >= dataset.train).sum())
+    if not 0 < validation < len(kept):
+        raise ValueError(
+            f"Expected --drop-leaks to leave images to train and to validate on. Received: {len(leaks):,} leaks, which "
+            f"leave {len(kept) - validation:,} and {validation:,}. Splits that share so much cannot judge anything."
+        )
+    return select_rows(store, dataset, kept, validation=validation, key=key)
+
+
 def select_rows(
     store: Store, dataset: DatasetReference, rows: np.ndarray, *, validation: int, key: str
 ) -> DatasetReference:

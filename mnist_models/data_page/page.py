@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from markupsafe import Markup
 
 import mnist_models.report
 from mnist_models.data.dataset import DatasetReference, Images
+from mnist_models.data_page.labels import LabelCheck
 from mnist_models.data_page.pictures import ink_on_paper, strip
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.chunks import Split, read_splits
@@ -28,19 +26,6 @@ FEWER_EXAMPLES = 6  # where there are many classes
 MANY_CLASSES = 40
 SHOWN_PAIRS = 24
 FOLDERS = [Path(__file__).parent, Path(mnist_models.report.__file__).parent]
-
-
-@dataclass(frozen=True)
-class LabelCheck:
-    """Doubtful labels and how they were found.
-
-    Attributes:
-        words: By which networks, and how many labels count as wrong.
-        suspects: The most doubtful first.
-    """
-
-    words: str
-    suspects: Sequence[Suspect]
 
 
 def data_page(dataset: DatasetReference, sections: Markup) -> bytes:
@@ -86,17 +71,6 @@ def data_sections(
         )
     )
     return Markup(text)  # the template escaped what it was given
-
-
-def labels_csv(suspects: Sequence[Suspect], names: Sequence[str]) -> bytes:
-    """Returns a table of doubtful labels, a row each, the most doubtful first."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["index", "split", "given", "suggested", "score", "wrong"])
-    for suspect in suspects:
-        given, suggested = names[suspect.given], names[suspect.suggested]
-        writer.writerow([suspect.index, suspect.split, given, suggested, f"{suspect.score:.6f}", int(suspect.wrong)])
-    return buffer.getvalue().encode()
 
 
 class _Album:

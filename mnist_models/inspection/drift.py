@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from mnist_models.data.dataset import Images
 from mnist_models.foundation.records import Record
+from mnist_models.inspection.area import area_under_curve, interval_95
 
 SAMPLE = 1_000  # images of each split: enough to see an area of 0.55
 FOLDS = 5
 TREES = 60
 PIXELS = 14  # of each side that the classifier sees
-Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 FEWEST = 2 * FOLDS  # images of each split; with fewer nothing can be said
 
 
@@ -52,27 +51,7 @@ def measure_drift(train: Images, test: Images, seed: int = 0) -> Drift | None:
     y = np.repeat([0, 1], count)
     scores = _out_of_fold_scores(x, y, seed)
     auc, error = area_under_curve(scores[y == 1], scores[y == 0])
-    return Drift(auc=auc, interval_95=(max(auc - Z_95 * error, 0.0), min(auc + Z_95 * error, 1.0)), images=count)
-
-
-def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> tuple[float, float]:
-    """Returns the area under the ROC curve and its standard error (DeLong et al. 1988).
-
-    Args:
-        positive: Scores of those that should have high ones, float [n], at least two.
-        negative: Scores of the others, float [m], at least two.
-    """
-    above, below = (_shares_below(a, b) for a, b in ((positive, negative), (-negative, -positive)))
-    variance = above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below)
-    return float(above.mean()), math.sqrt(variance)
-
-
-def _shares_below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each value, the share of the others that are lower; equal ones count half."""
-    ranked = np.sort(others)
-    lower, upper = (np.searchsorted(ranked, values, side=side) for side in ("left", "right"))
-    shares: np.ndarray = (lower + upper) / (2 * len(others))
-    return shares
+    return Drift(auc=auc, interval_95=interval_95(auc, error), images=count)
 
 
 def _out_of_fold_scores(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:

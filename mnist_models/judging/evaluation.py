@@ -9,7 +9,9 @@ import numpy as np
 from mnist_models.data.dataset import DatasetReference, read_split, scale
 from mnist_models.foundation.records import Record, SealedRecord
 from mnist_models.foundation.store import Store
+from mnist_models.inspection.confident_learning import Doubts, Suspect, doubt, suspects
 from mnist_models.judging.members import build_member, set_weights
+from mnist_models.judging.quality import Quality, quality
 from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score
 from mnist_models.training.result import TrainingResult, load_weights
 
@@ -41,7 +43,11 @@ class FinalResult(SealedRecord):
         test_images: Number of test images.
         confusion_matrix: Counts; row = true class, column = predicted class.
         per_class: One entry per class.
+        quality: Figures that say more than accuracy where classes are not alike.
         mistakes: All misclassified images, the surest first.
+        suspects: The most doubtful labels of the test set, the most doubtful first.
+        set_aside: How many labels count as wrong by confident learning.
+        without_suspects: The ensemble's score without these; None where none or all count as wrong.
     """
 
     stage: str
@@ -50,7 +56,11 @@ class FinalResult(SealedRecord):
     test_images: int
     confusion_matrix: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScore, ...]
+    quality: Quality
     mistakes: tuple[Mistake, ...]
+    suspects: tuple[Suspect, ...] = ()
+    set_aside: int = 0
+    without_suspects: Score | None = None
 
 
 def evaluate_final(
@@ -78,6 +88,8 @@ def evaluate_final(
         probabilities.append(model.predict(x, batch_size=BATCH, verbose=0).astype(np.float64))
     average = np.mean(probabilities, axis=0)
     matrix = confusion_matrix(labels, average.argmax(axis=1), dataset.classes)
+    per_class = class_scores(matrix)
+    doubts = doubt(average, labels)
     return FinalResult(
         key=key,
         stage=stage,
@@ -88,9 +100,19 @@ def evaluate_final(
         ensemble=Score(**score(average, labels)),
         test_images=len(labels),
         confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
-        per_class=class_scores(matrix),
+        per_class=per_class,
+        quality=quality(average, labels, per_class),
         mistakes=_mistakes(average, labels),
+        suspects=suspects("test", doubts, labels),
+        set_aside=int(doubts.wrong.sum()),
+        without_suspects=_score_without(doubts, average, labels),
     )
+
+
+def _score_without(doubts: Doubts, probabilities: np.ndarray, labels: np.ndarray) -> Score | None:
+    """The score on the images whose labels do not count as wrong."""
+    kept = ~doubts.wrong
+    return Score(**score(probabilities[kept], labels[kept])) if doubts.wrong.any() and kept.any() else None
 
 
 def _mistakes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Mistake, ...]:

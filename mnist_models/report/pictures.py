@@ -53,7 +53,7 @@ def _draw(
     stages: Sequence[StageResult], final: FinalResult, dataset: DatasetReference, mistake_images: np.ndarray
 ) -> Iterator[tuple[str, bytes]]:
     """Draws one plot at a time, so that only one figure is alive."""
-    from mnist_models.report import plots, study_plot  # matplotlib takes half a second to import
+    from mnist_models.report import judgement_plots, plots, study_plot  # matplotlib takes half a second to import
     from mnist_models.report.drawing import render
 
     yield "comparison", render(plots.comparison(stages, final.stage, final, dataset.validation))
@@ -61,6 +61,9 @@ def _draw(
         yield f"training_{stage.name}", render(plots.training_curves(stage))
         if stage.trials:
             yield f"study_{stage.name}", render(study_plot.study(stage))
-    yield "confusion_matrix", render(plots.confusion_matrix(final))
+    yield "confusion_matrix", render(judgement_plots.confusion_matrix(final, dataset.names))
+    yield "reliability", render(judgement_plots.reliability(final.quality.calibration))
+    if final.quality.curves:
+        yield "curves", render(judgement_plots.curves(final.quality.curves, dataset.names[1]))
     if final.mistakes and len(mistake_images):
-        yield "mistakes", render(plots.mistakes(final, mistake_images))
+        yield "mistakes", render(judgement_plots.mistakes(final, mistake_images, dataset.names))
