@@ -26,6 +26,7 @@ from mnist_models.foundation.store import Store
 from mnist_models.inspection.inspection import Inspection
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.out_of_fold import FoldResult, LabelReport
 from mnist_models.search.trials import StudyResult
 from mnist_models.training.result import TrainingResult
 from tasks.workers.interface import WorkersClosedError
@@ -34,7 +35,16 @@ from tasks.workers.started import workers_closed
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
     record.__name__: record
-    for record in (DatasetReference, Inspection, TrainingResult, StudyResult, FinalResult, ExportedModel)
+    for record in (
+        DatasetReference,
+        Inspection,
+        TrainingResult,
+        StudyResult,
+        FoldResult,
+        LabelReport,
+        FinalResult,
+        ExportedModel,
+    )
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(
     object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"

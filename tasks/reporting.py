@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mnist_models.data.dataset import read_split
-from mnist_models.data_page.labels import LabelCheck, all_suspects, check_of_test, labels_csv
+from mnist_models.data_page.labels import LabelCheck, all_suspects, check_of_test, check_of_training, labels_csv
 from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.out_of_fold import LabelReport
 from mnist_models.networks.by_name import NETWORKS
 from mnist_models.report.page import write_report
 from mnist_models.report.run import Run
@@ -59,15 +59,16 @@ def report_task(run: Run, model: ExportedModel, checks: tuple[LabelCheck, ...]) 
     return report
 
 
-def write_run(run: Run, checks: Sequence[LabelCheck] = ()) -> Path:
+def write_run(run: Run, labels: LabelReport | None = None) -> Path:
     """Reports a run and returns the path of its report.
 
     Args:
         run: What to report.
-        checks: Of the training labels, where they were looked at.
+        labels: What is thought of the training labels, where they were looked at.
     """
     model = export_members(list(run.members), run.dataset, run.settings)
-    future = report_task.submit(run, model, (*checks, check_of_test(run.final)))
+    of_training = [check_of_training(labels)] if labels else []
+    future = report_task.submit(run, model, (*of_training, check_of_test(run.final)))
     TASK_RUNS.append(future.task_run_id)
     report = future.result()
     LOG.info(

@@ -89,6 +89,12 @@ def scale(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.float32) / np.float32(MAXIMUM_PIXEL)
 
 
+def forget(store: Store, dataset: DatasetReference) -> None:
+    """Gives back the memory maps of a data set whose files are removed."""
+    for reference in dataset.files.values():
+        _verified.pop((store.root / reference.path, reference.sha256), None)
+
+
 _verified: dict[tuple[Path, str], np.ndarray] = {}  # arrays this process has already checked
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mnist_models.inspection.confident_learning import Suspect
 from mnist_models.judging.evaluation import FinalResult
+from mnist_models.judging.out_of_fold import LabelReport
 from mnist_models.report.words import percent
 
 
@@ -34,6 +35,16 @@ def check_of_test(final: FinalResult) -> LabelCheck:
     if final.without_suspects:
         words += f", and {percent(final.without_suspects.test_accuracy)} with these set aside"
     return LabelCheck(words=f"{words}.", suspects=final.suspects)
+
+
+def check_of_training(report: LabelReport) -> LabelCheck:
+    """What networks think of training and validation images that they were not trained on."""
+    words = (
+        f"Training and validation images, each judged by one of {report.folds} networks that was trained without it: "
+        f"{report.wrong:,} of {report.images:,} labels count as wrong. "
+        f"The networks take {percent(report.accuracy)} of the images for what they are labelled as."
+    )
+    return LabelCheck(words=words, suspects=report.suspects)
 
 
 def all_suspects(checks: Sequence[LabelCheck]) -> list[Suspect]:

@@ -6,7 +6,7 @@ label counts as wrong where another class is as probable as that class is, on av
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,25 +86,25 @@ def confidence_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.n
     return np.where(counts, sums / np.maximum(counts, 1), np.inf)
 
 
-def suspects(split: Split, doubts: Doubts, labels: np.ndarray, first: int = 0) -> tuple[Suspect, ...]:
-    """Names the most doubtful labels of a split, the most doubtful first.
+def suspects(doubts: Doubts, labels: np.ndarray, place: Callable[[int], tuple[Split, int]]) -> tuple[Suspect, ...]:
+    """Names the most doubtful labels, the most doubtful first.
 
     Args:
-        split: Its name.
-        doubts: What is thought of its labels.
+        doubts: What is thought of the labels.
         labels: Integers [n].
-        first: Index of the first of these images.
+        place: In which split a row lies, and which image it is there.
     """
+    places = [(int(row), *place(int(row))) for row in doubts.ranked()]
     return tuple(
         Suspect(
             split=split,
-            index=first + int(row),
+            index=index,
             given=int(labels[row]),
             suggested=int(doubts.suggested[row]),
             score=float(doubts.scores[row]),
             wrong=bool(doubts.wrong[row]),
         )
-        for row in doubts.ranked()
+        for row, split, index in places
     )
 
 

@@ -103,7 +103,7 @@ def evaluate_final(
         per_class=per_class,
         quality=quality(average, labels, per_class),
         mistakes=_mistakes(average, labels),
-        suspects=suspects("test", doubts, labels),
+        suspects=suspects(doubts, labels, lambda row: ("test", row)),
         set_aside=int(doubts.wrong.sum()),
         without_suspects=_score_without(doubts, average, labels),
     )
