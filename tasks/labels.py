@@ -18,6 +18,7 @@ from mnist_models.report.words import percent
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute, exclusively, submit
+from tasks.dataset import balanced
 from tasks.inspection import inspection_of, write_page
 from tasks.planning import plan_models
 from tasks.progress import PROGRESS
@@ -60,7 +61,8 @@ def look_at_labels(spec: TrainingSpec, dataset: DatasetReference, settings: Sett
         dataset: Whose labels.
         settings: How many folds, where, and with how many workers.
     """
-    results = _judge_folds(spec.model_copy(update={"split": "train+validation"}), dataset, settings)
+    spec = balanced(spec, dataset, settings).model_copy(update={"split": "train+validation"})
+    results = _judge_folds(spec, dataset, settings)
     code = code_fingerprint("judging.out_of_fold")
     key = f"labels-{digest([[result.key for result in results], dataset.fingerprint, code])}"
     report: LabelReport

@@ -84,6 +84,16 @@ def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
     return Images(x=x[rows], y=y[rows])
 
 
+def count_labels(store: Store, dataset: DatasetReference) -> np.ndarray:
+    """Returns the number of training images of each class, int64 [classes].
+
+    Raises:
+        DamagedFileError: If the file of labels is missing or is not what was written.
+    """
+    labels = _read_array(store, dataset.files["y_train"])[: dataset.train]
+    return np.bincount(labels, minlength=dataset.classes)
+
+
 def scale(pixels: np.ndarray) -> np.ndarray:
     """Maps uint8 pixels 0..255 to float32 in [0, 1], in the same shape."""
     return pixels.astype(np.float32) / np.float32(MAXIMUM_PIXEL)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mnist_models.data.balance import imbalance
 from mnist_models.data.dataset import MAXIMUM_PIXEL, Images
 from mnist_models.foundation.records import Record
 from mnist_models.inspection.chunks import Split, chunks
 
 FEW_IMAGES = 20  # of a class to train on: with fewer, its validation and its accuracy say next to nothing
-IMBALANCE = 5.0  # largest class to smallest, from which on the balance of classes matters
 
 
 class SplitCensus(Record):
@@ -40,7 +40,7 @@ class SplitCensus(Record):
     @property
     def imbalance(self) -> float:
         """How many times as large as the smallest class the largest is; infinite where one has no images."""
-        return max(self.counts) / min(self.counts) if min(self.counts) else float("inf")
+        return imbalance(np.array(self.counts))
 
     def scarce(self) -> tuple[int, ...]:
         """The classes with fewer than `FEW_IMAGES` images."""
