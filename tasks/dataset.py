@@ -8,14 +8,12 @@ from pathlib import Path
 
 from prefect import task
 
-from mnist_models.data.balance import class_weights
-from mnist_models.data.dataset import DatasetReference, count_labels
+from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import EMBEDDED, preprocess
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
-from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute
 
@@ -46,9 +44,3 @@ def preprocess_dataset(settings: Settings) -> DatasetReference:
         path.name, *(f"{count:,}" for count in (dataset.train, dataset.validation, dataset.test)), extra=page(),
     )  # fmt: skip
     return dataset
-
-
-def balanced(spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> TrainingSpec:
-    """Returns a training whose steps count all classes alike, where these are of very different sizes."""
-    counts = count_labels(Store(settings.store), dataset)
-    return spec.model_copy(update={"class_weights": class_weights(counts)})

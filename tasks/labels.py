@@ -18,12 +18,12 @@ from mnist_models.report.words import percent
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute, exclusively, submit
-from tasks.dataset import balanced
 from tasks.inspection import inspection_of, write_page
 from tasks.planning import plan_models
 from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
+from tasks.suiting import suited
 from tasks.workers.interface import Turn
 from tasks.workers.started import start_workers
 
@@ -61,7 +61,7 @@ def look_at_labels(spec: TrainingSpec, dataset: DatasetReference, settings: Sett
         dataset: Whose labels.
         settings: How many folds, where, and with how many workers.
     """
-    spec = balanced(spec, dataset, settings).model_copy(update={"split": "train+validation"})
+    spec = suited(STAGE, spec, dataset, settings).model_copy(update={"split": "train+validation"})
     results = _judge_folds(spec, dataset, settings)
     code = code_fingerprint("judging.out_of_fold")
     key = f"labels-{digest([[result.key for result in results], dataset.fingerprint, code])}"

@@ -16,11 +16,11 @@ from mnist_models.report.words import duration
 from mnist_models.search.study import Study, Values
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page, tag_run
-from tasks.dataset import balanced
 from tasks.planning import plan_models
 from tasks.progress import PROGRESS
 from tasks.sending import wait_until_sent
 from tasks.stopping import stop_workers
+from tasks.suiting import suited
 from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
 
@@ -34,7 +34,7 @@ _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", d
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
     tag_run("model", settings.profile)
-    spec = balanced(spec, dataset, settings)
+    spec = suited(name, spec, dataset, settings)
     plan_models({f"{name} model": spec}, dataset, new=True)
     [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
@@ -60,7 +60,7 @@ def tune(
         schedule: Of the winner's learning rate.
     """
     tag_run("study", settings.profile)
-    study = study.model_copy(update={"template": balanced(study.template, dataset, settings)})
+    study = study.model_copy(update={"template": suited(study.name, study.template, dataset, settings)})
 
     def winner_of(values: Values) -> TrainingSpec:
         spec = study.spec(values, epochs)

@@ -12,6 +12,8 @@ from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.store import Store
 
 MAXIMUM_PIXEL = 255
+EVALUATED_PIXELS = 2 * 250 * 28 * 28  # at a time, in float32: with more, evaluation would be what needs the most memory
+MOST_EVALUATED = 250  # images
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ def forget(store: Store, dataset: DatasetReference) -> None:
     """Gives back the memory maps of a data set whose files are removed."""
     for reference in dataset.files.values():
         _verified.pop((store.root / reference.path, reference.sha256), None)
+
+
+def evaluation_batch(image_shape: tuple[int, int, int]) -> int:
+    """Returns how many images of a shape are evaluated at a time: 250, or fewer where they are large."""
+    height, width, _ = image_shape
+    return min(MOST_EVALUATED, max(EVALUATED_PIXELS // (height * width), 1))
 
 
 _verified: dict[tuple[Path, str], np.ndarray] = {}  # arrays this process has already checked

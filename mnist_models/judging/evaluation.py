@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference, read_split, scale
+from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.records import Record, SealedRecord
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.confident_learning import Doubts, Suspect, doubt, suspects
-from mnist_models.judging.members import build_member, set_weights
+from mnist_models.judging.members import build_member, predict, set_weights
 from mnist_models.judging.quality import Quality, quality
 from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score
 from mnist_models.training.result import TrainingResult, load_weights
-
-BATCH = 250  # with more, this would be what needs the most memory
 
 
 class MemberScore(Score):
@@ -80,12 +78,12 @@ def evaluate_final(
     """
     store = Store(root)
     test = read_split(store, dataset, "test")
-    x, labels = scale(test.x), np.asarray(test.y)
+    labels = np.asarray(test.y)
     model = build_member(store, members[0], dataset)
     probabilities = []
     for member in members:  # of one network, traced once: only the weights differ
         set_weights(model, load_weights(store, member))
-        probabilities.append(model.predict(x, batch_size=BATCH, verbose=0).astype(np.float64))
+        probabilities.append(predict(model, test.x).astype(np.float64))
     average = np.mean(probabilities, axis=0)
     matrix = confusion_matrix(labels, average.argmax(axis=1), dataset.classes)
     per_class = class_scores(matrix)

@@ -7,25 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference, Images, forget, read_split, scale
+from mnist_models.data.dataset import DatasetReference, forget, read_split
 from mnist_models.data.selection import select_rows
 from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.chunks import Split
 from mnist_models.inspection.confident_learning import Suspect, doubt, suspects
-from mnist_models.judging.members import build_member
+from mnist_models.judging.members import build_member, predict
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
-
-if TYPE_CHECKING:
-    import keras
-
-BATCH = 250
-AT_ONCE = 5_000  # images in float32
 
 
 class FoldFailedError(RuntimeError):
@@ -94,7 +87,7 @@ def judge_fold(
     result = fit(spec, others, root, key=key, checkpoint=checkpoint, keep_weights=True)
     if result.failure or result.weights is None:
         raise FoldFailedError(f"fold {number + 1} of {folds}: {result.failure}; try another seed, or --label-folds 0")
-    probabilities = _predict(build_member(store, result, others), images, np.flatnonzero(fold == number))
+    probabilities = predict(build_member(store, result, others), images.x[fold == number])
     file = store.write_array(f"looks/folds/{key}.npy", probabilities)
     for path in (Path(others.files["x_train"].path).parent, result.weights.path, checkpoint):
         store.remove(path)
@@ -147,9 +140,3 @@ def judge_labels(results: Sequence[FoldResult], dataset: DatasetReference, root:
         wrong=int(doubts.wrong.sum()),
         suspects=suspects(doubts, labels, place),
     )
-
-
-def _predict(model: keras.Model, images: Images, rows: np.ndarray) -> np.ndarray:
-    """Probabilities of some images, float32 [rows, classes]."""
-    some = (rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE))
-    return np.concatenate([model.predict(scale(images.x[chunk]), batch_size=BATCH, verbose=0) for chunk in some])
