@@ -29,7 +29,7 @@ def suited(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: S
         settings: Where the data set lies.
     """
     weights = class_weights(count_labels(Store(settings.store), dataset))
-    size = fitting_batch(spec.shape(dataset), MOST_MEMORY)
+    size = fitting_batch(spec.shape(dataset))
     fitting = spec.model_copy(update={"class_weights": weights, "batch_size": size})
     if size != spec.batch_size:
         LOG.info("%s: steps of %d images, not %d, to fit a worker", name, size, spec.batch_size, extra=page())

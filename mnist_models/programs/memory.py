@@ -10,6 +10,7 @@ EMPTY = 480_000_000  # bytes of a worker that has imported TensorFlow
 PARAMETER = 80  # bytes: weights twice, gradient, moments, what they began as, and a checkpoint while it is written
 ACTIVATION = {"float32": 4.4, "bfloat16": 2.2}  # bytes of a value that training keeps, with what comes and goes
 EVALUATED = 2.0  # bytes of the same where the network is evaluated, in float32: most of it is not kept
+MOST_ACTIVATIONS = 400_000_000  # bytes of a step: more than twice what any network of ours needs for MNIST
 FEWEST = 16  # images of a step: with fewer, statistics of a batch mean little
 
 
@@ -24,14 +25,10 @@ def expected_memory(shape: Shape) -> int:
     return round(EMPTY + PARAMETER * network.parameters + trained + evaluated)
 
 
-def fitting_batch(shape: Shape, limit: int) -> int:
-    """Returns the images of a step with which a worker stays within a limit: those of the shape, or a half, a quarter.
-
-    Args:
-        shape: What is to be trained.
-        limit: Bytes. Where not even `FEWEST` fit, so many are returned.
-    """
+def fitting_batch(shape: Shape) -> int:
+    """Returns the images of a step whose activations fit a worker: those of the shape, or a half, a quarter of them."""
+    network = footprint(shape.network, shape.image_shape, shape.classes, shape.hyperparameters)
     size = shape.batch_size
-    while size // 2 >= FEWEST and expected_memory(shape.model_copy(update={"batch_size": size})) > limit:
+    while size // 2 >= FEWEST and ACTIVATION[shape.precision] * network.activations * size > MOST_ACTIVATIONS:
         size //= 2
     return size
