@@ -12,7 +12,6 @@ from markupsafe import Markup
 from prefect import task
 
 from mnist_models.data.dataset import DatasetReference
-from mnist_models.data.selection import drop_leaks
 from mnist_models.data_page.labels import LabelCheck, all_suspects, labels_csv
 from mnist_models.data_page.page import data_page, data_sections
 from mnist_models.foundation.files import write_atomic
@@ -21,6 +20,7 @@ from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.inspection import Inspection, findings, inspect_dataset
+from mnist_models.inspection.selection import drop_leaks
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute
 
@@ -36,7 +36,7 @@ def inspect_task(dataset: DatasetReference, root: Path, key: str) -> Inspection:
 
 @task(name="drop_leaks", task_run_name="leave out what leaks", **DURABLE)
 def drop_leaks_task(dataset: DatasetReference, leaks: tuple[int, ...], root: Path, key: str) -> DatasetReference:
-    """Leaves out images that leak; see `mnist_models.data.selection.drop_leaks`."""
+    """Leaves out images that leak; see `mnist_models.inspection.selection.drop_leaks`."""
     return drop_leaks(Store(root), dataset, leaks, key=key)
 
 
@@ -88,7 +88,7 @@ def write_page(
 
 def _without_leaks(dataset: DatasetReference, inspection: Inspection, settings: Settings) -> DatasetReference:
     leaks = inspection.duplicates.leaks
-    key = f"dataset-{digest([dataset.fingerprint, leaks, code_fingerprint('data.selection')])}"
+    key = f"dataset-{digest([dataset.fingerprint, leaks, code_fingerprint('inspection.selection')])}"
     derived: DatasetReference
     derived, _ = compute(drop_leaks_task, settings, dataset, leaks, Store(settings.store).root, key=key)
     LOG.info("data  %d images that leak are left out: %s to train, %s to validate", len(leaks),

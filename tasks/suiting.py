@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from mnist_models.data.balance import class_weights
 from mnist_models.data.dataset import DatasetReference, count_labels
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
+from mnist_models.inspection.census import class_weights
 from mnist_models.programs.memory import expected_memory, fitting_batch
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_models.inspection.confident_learning import Suspect
+from mnist_models.judging.confident_learning import Suspect
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.out_of_fold import LabelReport
 from mnist_models.report.words import percent

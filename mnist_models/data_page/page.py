@@ -16,9 +16,9 @@ from mnist_models.data_page.labels import LabelCheck
 from mnist_models.data_page.pictures import ink_on_paper, strip
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.chunks import Split, read_splits
-from mnist_models.inspection.confident_learning import SHOWN, Suspect
 from mnist_models.inspection.inspection import Inspection, findings
 from mnist_models.inspection.near import ALIKE
+from mnist_models.judging.confident_learning import SHOWN, Suspect
 from mnist_models.report.words import decimal, percent, title
 
 EXAMPLES = 12  # of a class

@@ -1,4 +1,4 @@
-"""What a split holds: how many images of each class, how bright they are, and which show nothing."""
+"""What a split holds: how many images of each class, and so how much each counts; how bright they are."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mnist_models.data.balance import imbalance
 from mnist_models.data.dataset import MAXIMUM_PIXEL, Images
 from mnist_models.foundation.records import Record
 from mnist_models.inspection.chunks import Split, chunks
 
+IMBALANCE = 5.0  # largest class to smallest, from which on the balance of classes matters
+MOST_WEIGHT = 10.0  # of an image: one that counts for more than a few others makes a step of its own
 FEW_IMAGES = 20  # of a class to train on: with fewer, its validation and its accuracy say next to nothing
 
 
@@ -45,6 +46,32 @@ class SplitCensus(Record):
     def scarce(self) -> tuple[int, ...]:
         """The classes with fewer than `FEW_IMAGES` images."""
         return tuple(label for label, count in enumerate(self.counts) if count < FEW_IMAGES)
+
+
+def imbalance(counts: np.ndarray) -> float:
+    """Returns how many times as large as the smallest class the largest is; infinite where one has no images.
+
+    Args:
+        counts: int [classes].
+    """
+    smallest = int(counts.min())
+    return float(counts.max() / smallest) if smallest else float("inf")
+
+
+def class_weights(counts: np.ndarray) -> tuple[float, ...] | None:
+    """Returns how much an image of each class counts, so that all classes count alike; None where they nearly do.
+
+    Args:
+        counts: int [classes], images to train on.
+
+    Returns:
+        Weights whose mean over the images is 1; none is more than `MOST_WEIGHT` times what it would be without.
+    """
+    if imbalance(counts) <= IMBALANCE:
+        return None
+    weights = np.minimum(counts.sum() / (len(counts) * np.maximum(counts, 1)), MOST_WEIGHT)
+    weights *= counts.sum() / (weights * counts).sum()
+    return tuple(round(float(weight), 6) for weight in weights)
 
 
 def take_census(split: Split, images: Images, classes: int) -> SplitCensus:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mnist_models.data.balance import IMBALANCE
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import SealedRecord
 from mnist_models.foundation.store import Store
-from mnist_models.inspection.census import FEW_IMAGES, SplitCensus, take_census
+from mnist_models.inspection.census import FEW_IMAGES, IMBALANCE, SplitCensus, take_census
 from mnist_models.inspection.chunks import SPLITS, Split, read_splits
 from mnist_models.inspection.drift import Drift, measure_drift
 from mnist_models.inspection.duplicates import Duplicates, find_duplicates

@@ -9,7 +9,7 @@ import numpy as np
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.records import Record, SealedRecord
 from mnist_models.foundation.store import Store
-from mnist_models.inspection.confident_learning import Doubts, Suspect, doubt, suspects
+from mnist_models.judging.confident_learning import Doubts, Suspect, doubt, suspects
 from mnist_models.judging.members import build_member, predict, set_weights
 from mnist_models.judging.quality import Quality, quality
 from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score

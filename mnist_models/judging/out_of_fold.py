@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, forget, read_split
-from mnist_models.data.selection import select_rows
 from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.chunks import Split
-from mnist_models.inspection.confident_learning import Suspect, doubt, suspects
+from mnist_models.inspection.selection import select_rows
+from mnist_models.judging.confident_learning import Suspect, doubt, suspects
 from mnist_models.judging.members import build_member, predict
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
