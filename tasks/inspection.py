@@ -50,10 +50,12 @@ def look_at(dataset: DatasetReference, settings: Settings) -> DatasetReference:
     for finding in findings(inspection, dataset.names):
         LOG.warning("data  %s", finding, extra=page())
     _name_leaks(inspection)
+    left_out = 0
     if settings.drop_leaks and inspection.duplicates.leaks:
+        left_out = len(inspection.duplicates.leaks)
         dataset = _without_leaks(dataset, inspection, settings)
         inspection = inspection_of(dataset, settings)
-    write_page(dataset, inspection, settings)
+    write_page(dataset, inspection, settings, left_out=left_out)
     return dataset
 
 
@@ -72,7 +74,11 @@ def sections_of(dataset: DatasetReference, settings: Settings, labels: Sequence[
 
 
 def write_page(
-    dataset: DatasetReference, inspection: Inspection, settings: Settings, labels: Sequence[LabelCheck] = ()
+    dataset: DatasetReference,
+    inspection: Inspection,
+    settings: Settings,
+    labels: Sequence[LabelCheck] = (),
+    left_out: int = 0,
 ) -> Path:
     """Writes a data set's page, and the table of doubtful labels where there is one, and points `latest_data` there."""
     store = Store(settings.store)
@@ -80,7 +86,7 @@ def write_page(
     if labels:
         write_atomic(folder / "labels.csv", labels_csv(all_suspects(labels), dataset.names))
     path = folder / "data.html"
-    write_atomic(path, data_page(dataset, data_sections(store, dataset, inspection, labels)))
+    write_atomic(path, data_page(dataset, data_sections(store, dataset, inspection, labels, left_out)))
     _point_latest(store, folder)
     LOG.info("data  %s", store.root / LATEST / "data.html", extra=page())
     return path

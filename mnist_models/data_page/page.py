@@ -21,7 +21,7 @@ from mnist_models.inspection.near import ALIKE
 from mnist_models.judging.confident_learning import SHOWN, Suspect
 from mnist_models.report.words import decimal, percent, title
 
-EXAMPLES = 12  # of a class
+EXAMPLES = 10  # of a class
 FEWER_EXAMPLES = 6  # where there are many classes
 MANY_CLASSES = 40
 SHOWN_PAIRS = 24
@@ -39,7 +39,11 @@ def data_page(dataset: DatasetReference, sections: Markup) -> bytes:
 
 
 def data_sections(
-    store: Store, dataset: DatasetReference, inspection: Inspection, labels: Sequence[LabelCheck] = ()
+    store: Store,
+    dataset: DatasetReference,
+    inspection: Inspection,
+    labels: Sequence[LabelCheck] = (),
+    left_out: int = 0,
 ) -> Markup:
     """Returns what was found in a data set, with pictures: the body of its page, and a part of a run's report.
 
@@ -48,6 +52,7 @@ def data_sections(
         dataset: Which.
         inspection: What was found.
         labels: What is thought of its labels; none where nobody looked.
+        left_out: Number of images that it had before, and that leak.
 
     Raises:
         DamagedFileError: If a file of the data set is missing or is not what was written.
@@ -68,6 +73,7 @@ def data_sections(
             pairs=[(twins, album.pair(twins)) for twins in inspection.duplicates.twins[:SHOWN_PAIRS]],
             labels=[(check, album.suspects(check.suspects[:SHOWN])) for check in labels],
             alike=ALIKE,
+            left_out=left_out,
         )
     )
     return Markup(text)  # the template escaped what it was given

@@ -69,24 +69,27 @@ def _twin_findings(duplicates: Duplicates) -> Iterator[str]:
     for count in duplicates.counts:
         if SPLITS.index(count.split) < SPLITS.index(count.other):
             yield (
-                f"{count.exact + count.near:,} {count.split} images are in the {count.other} set, too: "
+                f"{_images(count.exact + count.near, count.split)} in the {count.other} set, too: "
                 f"{count.exact:,} exactly, {count.near:,} nearly"
             )
     if duplicates.conflicting:
         yield f"{duplicates.conflicting:,} images have the pixels of another that has another label"
     for count in duplicates.counts:
         if count.split == count.other:
-            yield f"{count.exact:,} {count.split} images repeat another exactly, {count.near:,} nearly"
+            yield (
+                f"{_images(count.exact + count.near, count.split)} there more than once: "
+                f"{count.exact:,} exactly, {count.near:,} nearly"
+            )
 
 
 def _split_findings(inspection: Inspection, names: tuple[str, ...]) -> Iterator[str]:
     for split in inspection.splits:
         if split.constant:
-            yield f"{len(split.constant):,} {split.split} images show nothing: all their pixels are alike"
+            yield f"{_images(len(split.constant), split.split)} of one colour, and nothing else"
     train = inspection.split("train")
     if scarce := train.scarce():
         some = ", ".join(names[label] for label in scarce[:5]) + (" …" if len(scarce) > 5 else "")
-        yield f"fewer than {FEW_IMAGES} training images in {len(scarce)} of {len(names)} classes: {some}"
+        yield f"{len(scarce)} of {len(names)} classes with fewer than {FEW_IMAGES} training images: {some}"
     if train.imbalance > IMBALANCE:
         yield f"the largest class has {train.imbalance:.1f} times as many training images as the smallest"
 
@@ -96,3 +99,8 @@ def _drift_findings(inspection: Inspection) -> Iterator[str]:
     if drift and drift.interval_95[0] > 0.5:
         low, high = drift.interval_95
         yield f"training and test images can be told apart: area under the curve {drift.auc:.2f} ({low:.2f}–{high:.2f})"
+
+
+def _images(count: int, split: Split) -> str:
+    kind = "training" if split == "train" else split
+    return f"{count:,} {kind} images are" if count != 1 else f"1 {kind} image is"
