@@ -46,7 +46,8 @@ def test_equal_pixels_are_found_within_and_across_splits(splits: dict[Split, Ima
     found = find_duplicates(splits)
     assert counts(found) == {
         ("train", "train"): (1, 0), ("train", "test"): (3, 0), ("test", "train"): (3, 0),
-        ("validation", "test"): (1, 0), ("test", "validation"): (1, 0), ("train", "validation"): (1, 0), ("validation", "train"): (1, 0),
+        ("validation", "test"): (1, 0), ("test", "validation"): (1, 0),
+        ("train", "validation"): (1, 0), ("validation", "train"): (1, 0),
     }  # fmt: skip
     assert found.leaks == (20, 21, 22, 30, len(train) + 5)
     same_label = int(train.y[20] == test.y[0]) + int(train.y[21] == test.y[1]) + int(train.y[22] == test.y[2])

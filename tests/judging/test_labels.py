@@ -77,12 +77,8 @@ def test_planted_errors_are_found_out_of_fold(tmp_path: Path) -> None:
         network="fully_connected", hyperparameters=network, epochs=12, split="train+validation", keep="last"
     )
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
-
-    def judge(number: int) -> str:
-        return f"fold-{number}"
-
     results = [
-        judge_fold(spec, dataset, number, 2, tmp_path, key=judge(number), checkpoint=f"checkpoints/{number}.npz")
+        judge_fold(spec, dataset, number, 2, tmp_path, key=f"fold-{number}", checkpoint=f"checkpoints/{number}.npz")
         for number in range(2)
     ]
     assert {path for path in tmp_path.rglob("*") if path.is_file()} - before == {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from mnist_models.judging.quality import Bin, Calibration, curves
 from mnist_models.judging.scores import wilson_interval
 from mnist_models.report import judgement_plots, plots, study_plot
 from mnist_models.report.drawing import render
@@ -52,6 +53,24 @@ def test_gallery_shows_at_most_fifty_mistakes(channels: int, number: int) -> Non
         assert "cat → dog" in texts(figure).values()
     if number > 2:
         assert "a very long n… → cat" in texts(figure).values()
+    png_size(render(figure))
+
+
+@pytest.mark.parametrize("bins", [1, 15])
+def test_reliability_shows_all_bins(bins: int) -> None:
+    sure = np.linspace(0.55, 0.99, bins) if bins > 1 else np.array([1.0])
+    found = Calibration(ece=0.1, bins=tuple(Bin(count=7, confidence=float(c), accuracy=3 / 7) for c in sure))
+    figure = judgement_plots.reliability(found)
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines][-1] == bins
+    assert len(figure.axes[1].patches) == bins
+    png_size(render(figure))
+
+
+def test_curves_name_what_is_looked_for() -> None:
+    found = curves(np.array([0.1, 0.4, 0.35, 0.8, 0.8]), np.array([0, 0, 1, 1, 1]))
+    figure = judgement_plots.curves(found, "malignant")
+    assert "malignant" in figure.texts[0].get_text()
+    assert [axes.get_xlabel() for axes in figure.axes] == ["false positive rate", "recall"]
     png_size(render(figure))
 
 
