@@ -16,6 +16,7 @@ from prefect import flow
 
 from flows.candidates import train_candidates
 from flows.final_evaluation import final_evaluation
+from flows.labels import check_labels
 from flows.preprocessing import preprocessing
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
@@ -43,6 +44,7 @@ def full_pipeline(settings: Settings) -> Run:
     tag_run("pipeline", settings.profile)
     Store(settings.store).remove_leftovers()
     dataset = preprocessing(settings)
+    labels = check_labels(settings, dataset) if settings.label_folds else None
     candidates = train_candidates(settings, dataset)
     final, members = final_evaluation(settings, dataset, candidates)
     finished = Run(
@@ -54,7 +56,7 @@ def full_pipeline(settings: Settings) -> Run:
         members=tuple(members),
         seconds=time.monotonic() - start,
     )
-    report = write_run(finished)
+    report = write_run(finished, labels)
     wait_until_sent()
     print_summary(finished, report, Store(settings.store).size())
     return finished

@@ -126,7 +126,7 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
     """
     ensemble = final.ensemble
     low, high = (f"{100 * end:.2f}" for end in ensemble.wilson_95)
-    names = ["comparison", f"training_{final.stage}", "confusion_matrix", "mistakes"]
+    names = ["comparison", f"training_{final.stage}", "confusion_matrix", "reliability", "curves", "mistakes"]
     names += [f"{kind}_{stage.name}" for stage in stages for kind in ("finalists", "study", "hyperparameters")]
     parts = [
         f"# Test accuracy {percent(ensemble.test_accuracy)}",
@@ -134,6 +134,7 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
         f"{len(final.members)} seeds; by themselves they reach "
         + ", ".join(percent(member.test_accuracy) for member in final.members)
         + ".",
+        _quality(final),
         _stage_table(stages, final.stage),
         *(f"`{s.name}`: {_decision(s.decision, s.started_from)}" for s in stages if s.decision),
         *(picture for name in names if (picture := _picture(folder / "plots" / f"{name}.png", name))),
@@ -142,6 +143,24 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
         "\n".join(f"- {_link(folder / name, name)}: {what}" for name, what in _files(stages).items()),
     ]
     _create("markdown", "report", "\n\n".join(parts), f"Test accuracy {percent(ensemble.test_accuracy)}, {final.stage}")
+
+
+def _quality(final: FinalResult) -> str:
+    quality = final.quality
+    figures = [
+        f"balanced accuracy {percent(quality.balanced_accuracy)}",
+        f"macro F1 {percent(quality.macro_f1)}",
+        f"expected calibration error {percent(quality.calibration.ece)}",
+    ]
+    if quality.first:
+        figures.append(f"among the first {quality.first.guesses} {percent(quality.first.accuracy)}")
+    if quality.curves:
+        figures.append(f"area under the ROC curve {decimal(quality.curves.roc_auc)}")
+    if final.without_suspects:
+        accuracy = percent(final.without_suspects.test_accuracy)
+        figures.append(f"{accuracy} without {final.set_aside} labels that are probably wrong")
+    text = " · ".join(figures)
+    return text[:1].upper() + text[1:]
 
 
 def _stage_table(stages: Sequence[StageResult], chosen: str) -> str:
@@ -173,6 +192,7 @@ def _files(stages: Sequence[StageResult]) -> dict[str, str]:
     return {
         "report.html": "the whole report on one page",
         "metrics.json": "all figures, for programs",
+        "labels.csv": "labels that are probably wrong",
         "model.keras": "the final ensemble, for plain Keras",
         **{f"trials/{stage.name}.csv": f"{len(stage.trials)} trials" for stage in stages if stage.trials},
     }

@@ -15,9 +15,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mnist_models.data.dataset import read_split
+from mnist_models.data_page.labels import LabelCheck, all_suspects, check_of_test, check_of_training, labels_csv
+from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.out_of_fold import LabelReport
 from mnist_models.networks.by_name import NETWORKS
 from mnist_models.report.page import write_report
 from mnist_models.report.run import Run
@@ -25,13 +28,14 @@ from mnist_models.report.words import percent
 from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
 from tasks.evaluation import export_members
+from tasks.inspection import sections_of
 
 LOG = logging.getLogger(__name__)
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_task(run: Run, model: ExportedModel) -> Path:
+def report_task(run: Run, model: ExportedModel, checks: tuple[LabelCheck, ...]) -> Path:
     """Writes the run's folder and points `latest` at it; never cached, since every run has its own."""
     store = Store(run.settings.store)
     folder = store.runs / run_folder(run.name)
@@ -47,16 +51,24 @@ def report_task(run: Run, model: ExportedModel) -> Path:
             "search.conversation", "training.loop", "judging.evaluation", *(f"networks.{name}" for name in NETWORKS)
         ),
         kept_pictures=store.root / "pictures.npz",
+        data_sections=sections_of(run.dataset, run.settings, checks),
     )
+    write_atomic(folder / "labels.csv", labels_csv(all_suspects(checks), run.dataset.names))
     _point_latest(store, folder)
     show_report(folder, run.stages, run.final)
     return report
 
 
-def write_run(run: Run) -> Path:
-    """Reports a run and returns the path of its report."""
+def write_run(run: Run, labels: LabelReport | None = None) -> Path:
+    """Reports a run and returns the path of its report.
+
+    Args:
+        run: What to report.
+        labels: What is thought of the training labels, where they were looked at.
+    """
     model = export_members(list(run.members), run.dataset, run.settings)
-    future = report_task.submit(run, model)
+    of_training = [check_of_training(labels)] if labels else []
+    future = report_task.submit(run, model, (*of_training, check_of_test(run.final)))
     TASK_RUNS.append(future.task_run_id)
     report = future.result()
     LOG.info(

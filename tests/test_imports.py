@@ -27,9 +27,12 @@ PACKAGES = {  # of mnist_models, and what each may import besides itself
     "optimizers": {"foundation"},
     "programs": _GROUND,
     "training": {*_GROUND, "programs"},
-    "search": {*_GROUND, "programs", "training"},
-    "judging": {*_GROUND, "programs", "training"},
-    "report": {*_GROUND, "training", "search", "judging"},
+    "surrogate": set[str](),
+    "search": {*_GROUND, "programs", "training", "surrogate"},
+    "inspection": {"foundation", "data"},
+    "judging": {*_GROUND, "programs", "training", "inspection"},
+    "report": {*_GROUND, "training", "search", "inspection", "judging"},
+    "data_page": {"foundation", "data", "inspection", "judging", "report"},
 }
 MOST_MODULES = 9
 

@@ -57,6 +57,7 @@ FULL: dict[str, Any] = {
     "patience": 10,
     "final_epochs": 7.5,
     "final_seeds": 10,
+    "label_folds": 3,
 }
 """The original's spaces and numbers of trials: `python flows/full_pipeline.py --profile full`.
 
@@ -105,6 +106,15 @@ class Settings(BaseSettings):
     )
     data: Path | None = Field(
         default=None, description="An .npz with x_train, y_train, x_test, y_test; the embedded MNIST if none."
+    )
+    drop_leaks: bool = Field(
+        default=False, description="Leave out training images that are also in the validation or the test set."
+    )
+    label_folds: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Look for wrong training labels with so many networks, each trained without a part; 0 for none.",
     )
     store: Path = Field(default=Path("artifacts"), description="Folder that keeps results, models and reports.")
     seed: int = Field(
