@@ -30,23 +30,60 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: If the disk refuses, with the file's name; the old file is untouched and no temporary one is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # which file, not only what went wrong
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with NewFile(path) as file:
+        file.write(data)
+        file.place(path)
+
+
+class NewFile:
+    """A file that is written piece by piece, and takes its place when all is written.
+
+    Errors of the disk come with the file's name, and leave neither a temporary file nor a changed old one.
+
+    Args:
+        path: Where it will lie, or another path in the same store; its folder is made.
+
+    Attributes:
+        digest: Of what was written so far, SHA-256.
+        size: Of that, bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def __enter__(self) -> NewFile:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{self.path.name}.{os.getpid()}."
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=prefix, suffix=".tmp")
+        self._temporary = Path(name)
+        self._file = os.fdopen(descriptor, "wb")
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(self._temporary)):
+            raise OSError(
+                error.errno, error.strerror, str(self.path)
+            ) from error  # which file, not only what went wrong
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Appends to it."""
+        self._file.write(data)
+        self.digest.update(data)
+        self.size += memoryview(data).nbytes
+
+    def place(self, path: Path) -> None:
+        """Puts the file where it shall lie, when it is safe on the disk."""
+        self.path = path
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._temporary.chmod(0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary.replace(path)
+        _sync_folder(path.parent)
 
 
 def pack(arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> bytes:
