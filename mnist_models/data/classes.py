@@ -24,6 +24,12 @@ class Classes:
         Args:
             labels: Integers or strings [n].
         """
+        if labels.dtype == np.uint8:  # as most are, and many
+            table = np.zeros(256, np.int32)
+            for label in np.flatnonzero(np.bincount(labels)):
+                table[label] = self._number(str(label))
+            numbered: np.ndarray = table[labels]
+            return numbered
         distinct, places = np.unique(labels, return_inverse=True)
         numbers = [self._number(str(name)) for name in distinct]
         return np.array(numbers, np.int32)[places]

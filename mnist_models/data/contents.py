@@ -36,6 +36,10 @@ class Contents:
     spools: Mapping[PartName, Spool]
     unlabelled: bool
 
+    def sizes(self) -> dict[PartName, int]:
+        """Returns the number of images of each part."""
+        return {part: len(spool) for part, spool in self.spools.items()}
+
     def digest(self) -> str:
         """Returns a digest of keys and labels, the same in every form and order."""
         found = hashlib.sha256(repr((self.names, self.source.shape, self.unlabelled)).encode())
@@ -61,8 +65,8 @@ def read_contents(source: Source, folder: Path, *, as_it_comes: bool = False) ->
     with contextlib.ExitStack() as stack:
         for part in source.parts:
             keep = as_it_comes or not part.labelled
-            spools[part.name] = read_part(part, source.shape, folder, classes, groups, as_it_comes=keep)
-            stack.callback(spools[part.name].close)
+            read = read_part(part, source.shape, folder, classes, groups, as_it_comes=keep)
+            spools[part.name] = stack.enter_context(read)
         names, numbers = classes.in_order()
         _, group_numbers = groups.in_order()
         in_order = {part: _renumbered(spool, numbers, group_numbers) for part, spool in spools.items()}

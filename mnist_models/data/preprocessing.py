@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from mnist_models.data.contents import Contents, check_known_labels, read_contents
 from mnist_models.data.dataset import DatasetReference
-from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, UNUSED, VALIDATION, Placed, plan
+from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, VALIDATION, Placed, plan, rows_in
+from mnist_models.foundation.arrangement import Arrangement, write_header
 from mnist_models.foundation.files import NewFile
-from mnist_models.foundation.records import FileReference, digest
+from mnist_models.foundation.records import digest
 from mnist_models.foundation.store import Store
 from mnist_models.sources.detect import open_source
-from mnist_models.sources.source import CHUNK_BYTES, DataError, Options, PartName, Source
+from mnist_models.sources.source import DataError, Options, PartName, Source
 
 EMBEDDED = Path(__file__).with_name("mnist.npz")
 EMBEDDED_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+MNIST_SIZES: dict[PartName, int] = {"train": 60_000, "test": 10_000}
 MNIST_DIGEST = "917a7114da71ed016e5f2093c177652814c5e22d98fa68012b0797e1529ac269"
 """Of MNIST's contents: in whatever form it comes, it is the embedded one, whose images keep the order they have."""
+
+SPLITS = {
+    "x_train": (TRAIN, VALIDATION),
+    "y_train": (TRAIN, VALIDATION),
+    "x_test": (TEST,),
+    "y_test": (TEST,),
+    "x_unlabelled": (UNLABELLED,),
+}
+"""The files of a data set, and what is in each."""
 
 Plan = Mapping[PartName, Placed]
 
@@ -57,7 +66,7 @@ def preprocess(
     embedded = source.path == EMBEDDED
     with contextlib.ExitStack() as stack:
         contents = stack.enter_context(read_contents(source, folder, as_it_comes=embedded))
-        if not embedded and contents.digest() == MNIST_DIGEST:
+        if not embedded and contents.sizes() == MNIST_SIZES and contents.digest() == MNIST_DIGEST:
             contents = stack.enter_context(read_contents(open_data(None), folder, as_it_comes=True))
         return _write(store, contents, plan(contents, images, seed), source, key)
 
@@ -83,33 +92,19 @@ def open_data(path: Path | None, options: Options | None = None) -> Source:
 
 
 def _write(store: Store, contents: Contents, planned: Plan, source: Source, key: str) -> DatasetReference:
-    counts = {place: sum(int((part.places == place).sum()) for part in planned.values()) for place in range(4)}
+    counts = {split: sum(int((part.places == split).sum()) for part in planned.values()) for split in range(4)}
     shape = contents.source.shape
+    splits = {name: splits for name, splits in SPLITS.items() if sum(counts[split] for split in splits)}
     with contextlib.ExitStack() as stack:
-        files = {
-            name: stack.enter_context(NewFile(store.root / "datasets" / f"{name}.npy"))
-            for name in ("x_train", "y_train", "x_test", "y_test", *(["x_unlabelled"] if counts[UNLABELLED] else []))
-        }
-        train = counts[TRAIN] + counts[VALIDATION]
-        _write_header(files["x_train"], np.uint8, (train, *shape))
-        _write_header(files["x_test"], np.uint8, (counts[TEST], *shape))
-        if counts[UNLABELLED]:
-            _write_header(files["x_unlabelled"], np.uint8, (counts[UNLABELLED], *shape))
-        _write_images(files, contents, planned, store.root / "datasets")
-        for name, places in (("y_train", (TRAIN, VALIDATION)), ("y_test", (TEST,))):
-            labels = [part.labels[part.places == place] for place in places for part in planned.values()]
-            _write_header(files[name], np.int32, (sum(map(len, labels)),))
-            files[name].write(np.concatenate(labels).astype(np.int32).data)
-        fingerprint = digest(
-            {
-                "sha256": {name: file.digest.hexdigest() for name, file in files.items()},
-                "train": counts[TRAIN],
-                "classes": contents.names,
-            }
-        )
-        placed: dict[str, FileReference] = {
-            name: store.place(file, f"datasets/{fingerprint[:16]}/{name}.npy") for name, file in files.items()
-        }
+        files = {name: stack.enter_context(NewFile(store.root / "datasets" / name)) for name in splits}
+        for name, held in splits.items():
+            if name.startswith("x"):
+                _write_images(files[name], held, sum(counts[split] for split in held), contents, planned)
+            else:
+                _write_labels(files[name], held, planned)
+        sha256 = {name: file.digest.hexdigest() for name, file in files.items()}
+        fingerprint = digest({"sha256": sha256, "train": counts[TRAIN], "classes": contents.names})
+        placed = {name: store.place(file, f"datasets/{fingerprint[:16]}/{name}.npy") for name, file in files.items()}
     return DatasetReference(
         key=key,
         fingerprint=fingerprint,
@@ -126,36 +121,19 @@ def _write(store: Store, contents: Contents, planned: Plan, source: Source, key:
     )
 
 
-def _write_images(files: dict[str, NewFile], contents: Contents, planned: Plan, folder: Path) -> None:
-    """Pours all pixels into their files; validation images wait until all training images are written."""
-    with tempfile.TemporaryFile(dir=folder) as waiting:
-        sinks = {
-            TRAIN: files["x_train"].write,
-            VALIDATION: waiting.write,
-            TEST: files["x_test"].write,
-            UNLABELLED: files["x_unlabelled"].write if "x_unlabelled" in files else waiting.write,
-        }
-        for name, part in planned.items():
-            for places, pixels in _poured(contents, name, part):
-                for place in np.unique(places):
-                    if place != UNUSED:
-                        sinks[int(place)](np.ascontiguousarray(pixels[places == place]).reshape(-1).data)
-        waiting.seek(0)
-        while some := waiting.read(CHUNK_BYTES):
-            files["x_train"].write(some)
+def _write_images(file: NewFile, splits: tuple[int, ...], count: int, contents: Contents, planned: Plan) -> None:
+    """Reads the parts again, and puts each image where it belongs."""
+    arrangement = Arrangement(file, count, contents.source.shape)
+    for name, rows in rows_in(planned, splits).items():
+        first = 0
+        for chunk in contents.spools[name].images() if rows.max() >= 0 else ():
+            some = rows[first : first + len(chunk)]
+            first += len(chunk)
+            arrangement.put(some[some >= 0], chunk if (some >= 0).all() else chunk[some >= 0])
+    arrangement.finish()
 
 
-def _poured(contents: Contents, name: PartName, part: Placed) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Chunks of a part's images, in order, with the place of each."""
-    first = 0
-    for pixels in contents.spools[name].images(part.order):
-        yield part.places[first : first + len(pixels)], pixels
-        first += len(pixels)
-
-
-def _write_header(file: NewFile, dtype: type, shape: tuple[int, ...]) -> None:
-    """As `numpy.save` would."""
-    buffer = io.BytesIO()
-    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
-    np.lib.format.write_array_header_1_0(buffer, {"descr": description, "fortran_order": False, "shape": shape})
-    file.write(buffer.getvalue())
+def _write_labels(file: NewFile, splits: tuple[int, ...], planned: Plan) -> None:
+    labels = [part.labels[part.places == split] for split in splits for part in planned.values()]
+    write_header(file, np.dtype(np.int32), (sum(map(len, labels)),))
+    file.write(np.concatenate(labels).astype(np.int32).data)

@@ -70,7 +70,8 @@ def _part(part: PartName, path: Path, labels_path: Path, shape: ImageShape, opti
         count = file.dimensions[0]
     if count != len(labels) or count == 0:
         raise DataError(f"{path}: expected as many labels as images. Received: {count} images, {len(labels)} labels.")
-    return Part(part, count, lambda: _chunks(path, labels, shape, options), labels)
+    plain = not path.name.endswith(".gz")
+    return Part(part, count, lambda: _chunks(path, labels, shape, options), labels, rereadable=plain)
 
 
 def _image_shape(path: Path, options: Options) -> ImageShape:

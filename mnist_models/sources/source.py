@@ -63,6 +63,7 @@ class Part:
         chunks: Reads the part, from its beginning.
         labels: All labels, where they are known before the images are read; else None.
         labelled: Whether there are labels.
+        rereadable: Whether to read it a second time costs no more than to read it from a copy.
     """
 
     name: PartName
@@ -70,6 +71,7 @@ class Part:
     chunks: Callable[[], Iterator[Chunk]]
     labels: np.ndarray | None = None
     labelled: bool = True
+    rereadable: bool = False
 
 
 @dataclass(frozen=True)
