@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from prefect import flow
 
 from mnist_models.data.dataset import DatasetReference
@@ -15,9 +17,14 @@ from tasks.stopping import stoppable
 @flow(name="preprocessing", flow_run_name="preprocessing {settings.profile}")
 @stoppable
 def preprocessing(settings: Settings) -> DatasetReference:
-    """Loads, verifies and splits the data set, 50,000, 10,000 and 10,000 images of MNIST, and takes a look at it."""
+    """Reads, checks and splits the data set, 50,000, 10,000 and 10,000 images of MNIST, and takes a look at it."""
     return look_at(preprocess_dataset(settings), settings)
 
 
+def tell(dataset: DatasetReference) -> None:
+    """Says on standard output which data set it is, in whatever form it came."""
+    sys.stdout.write(f"fingerprint {dataset.fingerprint}\n")
+
+
 if __name__ == "__main__":
-    run_alone(preprocessing)
+    run_alone(preprocessing, tell=tell)

@@ -47,13 +47,14 @@ def read_settings(arguments: str = "") -> Settings:
         arguments: What else the command line takes, for `--help`.
     """
     settings = parse_command_line(usage=arguments)
-    from mnist_models.data.preprocessing import EMBEDDED, load
-    from mnist_models.data.source import DataError
+    from mnist_models.data.preprocessing import open_data
     from mnist_models.foundation.store import Store
+    from mnist_models.sources.source import DataError
+    from tasks.options import options_of
 
     try:
         Store(settings.store).check_writable()
-        load(settings.data or EMBEDDED)
+        open_data(settings.data, options_of(settings))
     except (DataError, OSError) as error:
         _refuse(str(error))
     prepare()
@@ -160,11 +161,12 @@ def _stop_on_signals(done: Future[None], settings: Settings, server: TemporarySe
         signal.signal(number, stop)
 
 
-def run_alone(*stages: Callable[..., Any]) -> None:
+def run_alone(*stages: Callable[..., Any], tell: Callable[[Any], None] | None = None) -> None:
     """Runs some stages, one after the other; names of stages before the options choose among them.
 
     Args:
         *stages: Flows of the settings.
+        tell: Called with what each stage returns.
     """
     known = {stage.__name__: stage for stage in stages}
     chosen = [known[name] for name in itertools.takewhile(known.__contains__, sys.argv[1:])]
@@ -173,7 +175,9 @@ def run_alone(*stages: Callable[..., Any]) -> None:
 
     def run_stages(settings: Settings) -> None:
         for stage in chosen or stages:
-            stage(settings)
+            result = stage(settings)
+            if tell:
+                tell(result)
 
     run(run_stages, settings)
 

@@ -19,11 +19,12 @@ MAY_IMPORT = {
     "deployments": {"mnist_models", "tasks", "running", "flows", "deployments", "prefect"},
 }
 WATCHED = {*MAY_IMPORT, "benchmarks", "tests", "prefect"}
-_GROUND = {"foundation", "data", "networks", "optimizers"}
+_GROUND = {"foundation", "sources", "data", "networks", "optimizers"}
 PACKAGES = {  # of mnist_models, and what each may import besides itself
     "foundation": set[str](),
     "networks": set[str](),
-    "data": {"foundation"},
+    "sources": {"foundation"},
+    "data": {"foundation", "sources"},
     "optimizers": {"foundation"},
     "programs": _GROUND,
     "training": {*_GROUND, "programs"},

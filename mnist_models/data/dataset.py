@@ -40,13 +40,16 @@ class DatasetReference(SealedRecord):
     """A preprocessed data set in the store.
 
     Attributes:
-        fingerprint: SHA-256 of the source's arrays and of how they were split.
+        fingerprint: SHA-256 of all that a run sees: the stored arrays, how they are split, the names of classes.
         source: File name of the source.
         image_shape: (height, width, channels).
         classes: Number of classes.
-        class_names: Of each class; empty where they are their numbers.
+        class_names: Of each class, in the order of their numbers; empty where they are their numbers.
         train, validation, test: Number of images of each split.
-        files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test.
+        unlabelled: Number of images whose labels are not known: predicted, not judged.
+        left_out: Name and reason of each picture that could not be read.
+        files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test,
+            and x_unlabelled, in the source's order, where there are such images.
     """
 
     fingerprint: str
@@ -57,6 +60,8 @@ class DatasetReference(SealedRecord):
     train: int
     validation: int
     test: int
+    unlabelled: int = 0
+    left_out: tuple[str, ...] = ()
     files: dict[str, FileReference]
 
     @property

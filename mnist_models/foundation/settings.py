@@ -6,12 +6,14 @@ A profile is a set of values and nothing else: whatever it sets can be set by ha
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -105,8 +107,21 @@ class Settings(BaseSettings):
         description="Set of budgets: quick (a first look), standard (a laptop), full (the original's trials).",
     )
     data: Path | None = Field(
-        default=None, description="An .npz with x_train, y_train, x_test, y_test; the embedded MNIST if none."
+        default=None,
+        description="Your images: an .npz, a .csv or .parquet file, or a folder of pictures, IDX files or tables "
+        "(docs/data.md); the embedded MNIST if none.",
     )
+    image_size: int | None = Field(
+        default=None, ge=8, le=256, description="Bring pictures to so many pixels a side; up to their sizes if none."
+    )
+    bad_images: int = Field(default=0, ge=0, description="Leave out so many pictures that cannot be read.")
+    group_column: str | None = Field(
+        default=None, min_length=1, description="Column of a table whose groups (writers, patients) are never split."
+    )
+    group_pattern: str | None = Field(
+        default=None, min_length=1, description="Regular expression that finds such a group in a picture's file name."
+    )
+    transposed: bool = Field(default=False, description="The images are stored column by column, as EMNIST's are.")
     drop_leaks: bool = Field(
         default=False, description="Leave out training images that are also in the validation or the test set."
     )
@@ -162,6 +177,16 @@ class Settings(BaseSettings):
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise PydanticCustomError("pattern", f"a regular expression ({error})") from error
+        return pattern
 
     @classmethod
     def settings_customise_sources(
