@@ -38,6 +38,7 @@ class DatasetReference(SealedRecord):
         source: File name of the source.
         image_shape: (height, width, channels).
         classes: Number of classes.
+        class_names: One per class; empty where classes are named by their numbers.
         train, validation, test: Number of images of each split.
         files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test.
     """
@@ -46,6 +47,7 @@ class DatasetReference(SealedRecord):
     source: str
     image_shape: tuple[int, int, int]
     classes: int
+    class_names: tuple[str, ...] = ()
     train: int
     validation: int
     test: int
