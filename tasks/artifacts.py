@@ -139,6 +139,11 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
     _create("markdown", "report", "\n\n".join(parts), f"Test accuracy {percent(ensemble.test_accuracy)}, {final.stage}")
 
 
+def show_markdown(key: str, text: str, description: str) -> None:
+    """Shows a text on the run's page."""
+    _create("markdown", _key(key), text, description)
+
+
 def _stage_table(stages: Sequence[StageResult], chosen: str) -> str:
     rows = ["| stage | val_accuracy | val_loss | trials | training |", "|---|---:|---:|---:|---:|"]
     for stage in stages:
