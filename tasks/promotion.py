@@ -109,6 +109,7 @@ def _challenger(run: Run, model: ExportedModel, champion: Champion | None, decis
         key=decision.key,
         model=model.file,
         weights=model.weights,
+        exports={form.form: form for form in run.exports},
         classes=dataset.classes,
         class_names=dataset.class_names,
         image_shape=dataset.image_shape,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from mnist_models.champion.paired import Paired
-from mnist_models.export.form import ExportedForm, Form
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import FileReference, Record, SealedRecord
+from mnist_models.foundation.settings import Form
 
 Kind = Literal["promoted", "refused", "rolled back"]
 
