@@ -48,6 +48,7 @@ def convert(model: keras.Model, form: Form, folder: Path, calibration: np.ndarra
     if form == "savedmodel":
         model.export(path, verbose=False)
     elif form == "onnx":
+        model(calibration[:1])  # Keras writes ONNX of a model that was called
         model.export(path, format="onnx", verbose=False)
     else:
         saved = folder / "converted"

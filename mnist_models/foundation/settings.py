@@ -39,6 +39,7 @@ QUICK: dict[str, Any] = {
     "cnn_epochs": 4,
     "cnn_schedule": "constant",
     "residual_epochs": 9,
+    "exports": None,
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
 
