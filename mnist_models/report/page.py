@@ -65,6 +65,8 @@ def write_report(
             final_models=run.members,
             spread=_spread([member.test_accuracy for member in run.final.members]),
             environment=environment,
+            exports=run.exports,
+            promotion=run.promotion,
             seconds=run.seconds,
             code_fingerprint=code_fingerprint,
             pictures=embedded,

@@ -96,6 +96,7 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
             "ensemble": {"test_accuracy": 30 / 33, "test_loss": 0.1, "wilson_95": list(wilson_interval(30, 33))},
             "confusion_matrix": MATRIX,
         },
+        "exports": [],
         "seconds": 12.5,
     }
 
