@@ -58,7 +58,7 @@ def write_report(
         .get_template(TEMPLATE)
         .render(
             run_name=run.name,
-            settings=run.settings.model_dump(mode="json"),
+            settings=run.settings.model_dump(mode="json", exclude={"mlflow"}),  # whose URI may hold a password
             dataset=run.dataset,
             stages=run.stages,
             final=run.final,
