@@ -38,7 +38,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         )
     try:
         uri = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while True:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{uri}/health", timeout=5):
                 break
