@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import itertools
 import logging
 import os
@@ -46,7 +47,11 @@ def read_settings(arguments: str = "") -> Settings:
     Args:
         arguments: What else the command line takes, for `--help`.
     """
-    settings = parse_command_line(usage=arguments)
+    return ready(parse_command_line(usage=arguments))
+
+
+def ready(settings: Settings) -> Settings:
+    """Checks that a run with these settings has its data and its store, and prepares it; exits with status 2 if not."""
     from mnist_models.data.preprocessing import open_data
     from mnist_models.foundation.store import Store
     from mnist_models.sources.source import DataError
@@ -55,7 +60,9 @@ def read_settings(arguments: str = "") -> Settings:
     try:
         Store(settings.store).check_writable()
         open_data(settings.data, options_of(settings))
-    except (DataError, OSError) as error:
+        if settings.mlflow and importlib.util.find_spec("mlflow") is None:
+            raise ModuleNotFoundError('Expected mlflow for --mlflow: pip install -e ".[mlflow]". Received: none')
+    except (DataError, OSError, ModuleNotFoundError) as error:
         _refuse(str(error))
     prepare()
     return settings

@@ -163,6 +163,11 @@ def _quality(final: FinalResult) -> str:
     return text[:1].upper() + text[1:]
 
 
+def show_markdown(key: str, text: str, description: str) -> None:
+    """Shows a text on the run's page."""
+    _create("markdown", _key(key), text, description)
+
+
 def _stage_table(stages: Sequence[StageResult], chosen: str) -> str:
     rows = ["| stage | val_accuracy | val_loss | trials | training |", "|---|---:|---:|---:|---:|"]
     for stage in stages:

@@ -18,7 +18,9 @@ from prefect.futures import PrefectFuture
 from prefect.serializers import JSONSerializer
 from pydantic import BaseModel, ValidationError
 
+from mnist_models.champion.gate import Decision
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.settings import Settings
@@ -44,6 +46,8 @@ RECORDS: dict[str, type[SealedRecord]] = {
         LabelReport,
         FinalResult,
         ExportedModel,
+        ExportedForm,
+        Decision,
     )
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(

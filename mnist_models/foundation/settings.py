@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 Profile = Literal["quick", "standard", "full"]
+Form = Literal["savedmodel", "litert", "litert_int8", "onnx"]
 ENVIRONMENT_PREFIX = "MNIST_"
 
 QUICK: dict[str, Any] = {
@@ -40,6 +41,7 @@ QUICK: dict[str, Any] = {
     "recipe_epochs": 3.0,
     "cnn_epochs": 4,
     "final_epochs": 5.0,
+    "exports": None,
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`."""
 
@@ -177,6 +179,41 @@ class Settings(BaseSettings):
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
+    exports: str | None = Field(
+        default=",".join(get_args(Form)),
+        description="Forms to write the final model in, besides model.keras; with commas between.",
+    )
+    champion: str = Field(
+        default="default",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Name of the champion that the final model is compared with; a store may keep several.",
+    )
+    promotion_margin: float = Field(
+        default=0.05, ge=0, description="Points of accuracy that a new champion may lack, as far as 95 % tell."
+    )
+    promotion_slack: float = Field(
+        default=2.0, ge=1, description="So many times as slow, large and badly calibrated as the old one it may be."
+    )
+    reserve: float = Field(
+        default=0.0, ge=0, le=0.9, description="Share of the test images that only the gate sees, and no report."
+    )
+
+    mlflow: str | None = Field(
+        default=None, description="URI of an MLflow tracking server that the run is sent to, too."
+    )
+
+    @property
+    def export_forms(self) -> tuple[Form, ...]:
+        """The names in `exports`."""
+        return tuple(cast(Form, name.strip()) for name in (self.exports or "").split(",") if name.strip())
+
+    @field_validator("exports")
+    @classmethod
+    def _check_exports(cls, exports: str | None) -> str | None:
+        names = [name.strip() for name in (exports or "").split(",") if name.strip()]
+        if not set(names) <= set(get_args(Form)):
+            raise PydanticCustomError("forms", "names out of " + ", ".join(get_args(Form)))
+        return exports
 
     @field_validator("group_pattern")
     @classmethod

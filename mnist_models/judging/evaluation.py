@@ -12,6 +12,7 @@ from mnist_models.foundation.store import Store
 from mnist_models.judging.confident_learning import Doubts, Suspect, doubt, suspects
 from mnist_models.judging.members import build_member, predict, set_weights
 from mnist_models.judging.quality import Quality, quality
+from mnist_models.judging.reserve import open_rows
 from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score
 from mnist_models.training.result import TrainingResult, load_weights
 
@@ -38,7 +39,7 @@ class FinalResult(SealedRecord):
         stage: The stage that validation chose.
         members: Each seed's score.
         ensemble: The score of the members' averaged probabilities.
-        test_images: Number of test images.
+        test_images: Number of test images that were read.
         confusion_matrix: Counts; row = true class, column = predicted class.
         per_class: One entry per class.
         quality: Figures that say more than accuracy where classes are not alike.
@@ -62,7 +63,7 @@ class FinalResult(SealedRecord):
 
 
 def evaluate_final(
-    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str
+    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, reserve: float = 0.0, key: str
 ) -> FinalResult:
     """Reads the test set, once, for the members of the final model.
 
@@ -71,6 +72,7 @@ def evaluate_final(
         members: Trainings with weights of one network, one per seed.
         dataset: The data set they were trained on.
         root: The store's root.
+        reserve: Share of the test images that are not read, because only the gate sees them.
         key: Cache key that the record carries.
 
     Raises:
@@ -78,12 +80,13 @@ def evaluate_final(
     """
     store = Store(root)
     test = read_split(store, dataset, "test")
-    labels = np.asarray(test.y)
+    rows = open_rows(test.x, reserve)
+    x, labels = test.x[rows], np.asarray(test.y[rows])
     model = build_member(store, members[0], dataset)
     probabilities = []
     for member in members:  # of one network, traced once: only the weights differ
         set_weights(model, load_weights(store, member))
-        probabilities.append(predict(model, test.x).astype(np.float64))
+        probabilities.append(predict(model, x).astype(np.float64))
     average = np.mean(probabilities, axis=0)
     matrix = confusion_matrix(labels, average.argmax(axis=1), dataset.classes)
     per_class = class_scores(matrix)
@@ -100,8 +103,8 @@ def evaluate_final(
         confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
         per_class=per_class,
         quality=quality(average, labels, per_class),
-        mistakes=_mistakes(average, labels),
-        suspects=suspects(doubts, labels, lambda row: ("test", row)),
+        mistakes=_mistakes(average, labels, rows),
+        suspects=suspects(doubts, labels, lambda row: ("test", int(rows[row]))),
         set_aside=int(doubts.wrong.sum()),
         without_suspects=_score_without(doubts, average, labels),
     )
@@ -113,13 +116,13 @@ def _score_without(doubts: Doubts, probabilities: np.ndarray, labels: np.ndarray
     return Score(**score(probabilities[kept], labels[kept])) if doubts.wrong.any() and kept.any() else None
 
 
-def _mistakes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Mistake, ...]:
+def _mistakes(probabilities: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> tuple[Mistake, ...]:
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     surest_first = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
     return tuple(
         Mistake(
-            index=int(index),
+            index=int(rows[index]),
             label=int(labels[index]),
             predicted=int(predicted[index]),
             probability=float(probabilities[index, predicted[index]]),

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnist_models.export.form import ExportedForm
 from mnist_models.judging.quality import Quality
 from mnist_models.report.run import Run, StageResult
 from mnist_models.search.trials import Trial
@@ -58,6 +59,7 @@ def metrics(run: Run, environment: Mapping[str, str], code_fingerprint: str) -> 
             "labels_set_aside": final.set_aside,
             "without_labels_set_aside": final.without_suspects and final.without_suspects.model_dump(mode="json"),
         },
+        "exports": [_export_metrics(form) for form in run.exports],
         "seconds": run.seconds,
     }
 
@@ -91,6 +93,10 @@ def _quality_metrics(quality: Quality) -> dict[str, Any]:
     points = {"calibration": {"bins"}, "curves": {"roc", "precision_recall"}}
     content: dict[str, Any] = quality.model_dump(mode="json", exclude=points)
     return content
+
+
+def _export_metrics(form: ExportedForm) -> dict[str, Any]:
+    return {**form.model_dump(mode="json", exclude={"key", "seal", "files", "path"}), "size": form.size}
 
 
 def _stage_metrics(stage: StageResult) -> dict[str, Any]:

@@ -41,6 +41,9 @@ def test_calibration_error_by_hand() -> None:
     ]  # fmt: skip
     assert found.ece == pytest.approx((0.4 + 3 * (0.9 - 2 / 3)) / 4)
     assert calibration(np.eye(3), np.arange(3)).ece == 0
+    nine = np.array([[0.9, 0.1]] * 10)
+    both = np.concatenate([nine, 1 - nine / 2])  # one bin too sure, another not sure enough
+    assert calibration(both, np.ones(20, int)).ece == pytest.approx((0.9 + 0.05) / 2)
 
 
 def test_first_guesses_are_those_of_scikit_learn() -> None:

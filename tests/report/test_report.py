@@ -147,6 +147,7 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
             "labels_set_aside": 0,
             "without_labels_set_aside": None,
         },
+        "exports": [],
         "seconds": 12.5,
     }
 
