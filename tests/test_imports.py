@@ -31,6 +31,7 @@ PACKAGES = {  # of mnist_models, and what each may import besides itself
     "judging": {*_GROUND, "programs", "training"},
     "export": {*_GROUND, "programs", "training", "judging"},
     "champion": {*_GROUND, "programs", "training", "judging", "export"},
+    "inference": {"foundation", "data", "champion"},
     "report": {*_GROUND, "training", "search", "judging", "export", "champion"},
 }
 MOST_MODULES = 9

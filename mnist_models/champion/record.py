@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mnist_models.data.pen import Pen
 from mnist_models.export.form import ExportedForm, Form
 from mnist_models.foundation.records import FileReference, Record, SealedRecord
 
@@ -43,6 +44,7 @@ class Champion(SealedRecord):
         classes: Number of classes.
         class_names: One per class; empty where classes are named by their numbers.
         image_shape: (height, width, channels).
+        pen: The form of the handwriting in that data set, so that pictures are brought to it; None for other images.
         dataset_fingerprint: Of the data set that it was trained on.
         source: File name of that data set.
         run: Name of the run that made it.
@@ -59,6 +61,7 @@ class Champion(SealedRecord):
     classes: int
     class_names: tuple[str, ...] = ()
     image_shape: tuple[int, int, int]
+    pen: Pen | None = None
     dataset_fingerprint: str
     source: str
     run: str
