@@ -22,6 +22,8 @@ from mnist_models.foundation.store import Store
 from mnist_models.report.run import Run
 from running.summary import print_summary
 from tasks.artifacts import show_on_this_run, tag_run
+from tasks.evaluation import export_members
+from tasks.promotion import promote_model
 from tasks.reporting import write_run
 from tasks.sending import wait_until_sent
 from tasks.stopping import stoppable
@@ -37,7 +39,7 @@ def name_run() -> str:
 @flow(name="full_pipeline", flow_run_name=name_run)
 @stoppable
 def full_pipeline(settings: Settings) -> Run:
-    """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
+    """Preprocesses the images, trains and tunes both kinds of network, judges the best, and asks the gate."""
     start = time.monotonic()
     show_on_this_run()
     tag_run("pipeline", settings.profile)
@@ -45,7 +47,8 @@ def full_pipeline(settings: Settings) -> Run:
     dataset = preprocessing(settings)
     candidates = train_candidates(settings, dataset)
     final, members = final_evaluation(settings, dataset, candidates)
-    finished = Run(
+    model = export_members(members, dataset, settings)
+    judged = Run(
         name=prefect.runtime.flow_run.name,
         settings=settings,
         dataset=dataset,
@@ -54,7 +57,8 @@ def full_pipeline(settings: Settings) -> Run:
         members=tuple(members),
         seconds=time.monotonic() - start,
     )
-    report = write_run(finished)
+    finished = promote_model(judged, model)
+    report = write_run(finished, model)
     wait_until_sent()
     print_summary(finished, report, Store(settings.store).size())
     return finished

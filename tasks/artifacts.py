@@ -148,6 +148,11 @@ def show_answers(answers: Answers) -> None:
     _create("table", "answers", rows, f"**{len(answers.answers)} pictures**, answered by {answers.model}{shown}")
 
 
+def show_markdown(key: str, text: str, description: str) -> None:
+    """Shows a text on the run's page."""
+    _create("markdown", _key(key), text, description)
+
+
 def _stage_table(stages: Sequence[StageResult], chosen: str) -> str:
     rows = ["| stage | val_accuracy | val_loss | trials | training |", "|---|---:|---:|---:|---:|"]
     for stage in stages:

@@ -18,6 +18,7 @@ from prefect.futures import PrefectFuture
 from prefect.serializers import JSONSerializer
 from pydantic import BaseModel, ValidationError
 
+from mnist_models.champion.gate import Decision
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.records import FileReference, SealedRecord
@@ -32,7 +33,8 @@ from tasks.workers.started import workers_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
-    record.__name__: record for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
+    record.__name__: record
+    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel, Decision)
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(
     object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"

@@ -24,7 +24,6 @@ from mnist_models.report.run import Run
 from mnist_models.report.words import percent
 from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
-from tasks.evaluation import export_members
 
 LOG = logging.getLogger(__name__)
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
@@ -53,9 +52,8 @@ def report_task(run: Run, model: ExportedModel) -> Path:
     return report
 
 
-def write_run(run: Run) -> Path:
-    """Reports a run and returns the path of its report."""
-    model = export_members(list(run.members), run.dataset, run.settings)
+def write_run(run: Run, model: ExportedModel) -> Path:
+    """Reports a run and its model, and returns the path of its report."""
     future = report_task.submit(run, model)
     TASK_RUNS.append(future.task_run_id)
     report = future.result()

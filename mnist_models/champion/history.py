@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mnist_models.champion.paired import Paired
 from mnist_models.champion.record import Champion, Event, Kind
 from mnist_models.foundation.files import DamagedFileError, write_atomic
 from mnist_models.foundation.store import Store
@@ -55,7 +56,9 @@ def read_history(store: Store, name: str = DEFAULT) -> tuple[Event, ...]:
     return tuple(_read_event(path) for path in sorted((champion_folder(store, name) / "history").glob("*.json")))
 
 
-def promote(store: Store, challenger: Champion, reason: str, name: str = DEFAULT) -> Champion:
+def promote(
+    store: Store, challenger: Champion, reason: str, name: str = DEFAULT, comparison: Paired | None = None
+) -> Champion:
     """Makes a challenger the champion.
 
     Args:
@@ -63,6 +66,7 @@ def promote(store: Store, challenger: Champion, reason: str, name: str = DEFAULT
         challenger: With nothing in `previous`, which is filled in.
         reason: In words.
         name: Of the champion, where the store has several.
+        comparison: With the champion.
 
     Returns:
         The champion as it is now in the store; the one that was there where it has the challenger's weights.
@@ -73,17 +77,19 @@ def promote(store: Store, challenger: Champion, reason: str, name: str = DEFAULT
             return last
         previous = next((e.number for e in reversed(events) if e.kind == "promoted" and e.champion == last), None)
         champion = Champion.model_validate({**challenger.model_dump(exclude={"seal"}), "previous": previous})
-        _append(store, name, events, "promoted", champion, reason, champion)
+        _append(store, name, events, "promoted", champion, reason, champion, comparison)
         return champion
 
 
-def refuse(store: Store, challenger: Champion, reason: str, name: str = DEFAULT) -> None:
+def refuse(
+    store: Store, challenger: Champion, reason: str, name: str = DEFAULT, comparison: Paired | None = None
+) -> None:
     """Notes that a challenger was not promoted, once for each pair of challenger, champion and reason."""
     with _changing(store, name) as events:
         champion = _last_champion(events)
         known = {(e.kind, e.challenger, e.champion and e.champion.seal, e.reason) for e in events}
         if ("refused", challenger.weights, champion and champion.seal, reason) not in known:
-            _append(store, name, events, "refused", challenger, reason, champion)
+            _append(store, name, events, "refused", challenger, reason, champion, comparison)
 
 
 def rollback(store: Store, to: int | None = None, name: str = DEFAULT) -> Champion:
@@ -154,6 +160,7 @@ def _append(
     challenger: Champion,
     reason: str,
     champion: Champion | None,
+    comparison: Paired | None = None,
 ) -> None:
     number = events[-1].number + 1 if events else 1
     event = Event(
@@ -165,6 +172,7 @@ def _append(
         champion=champion,
         challenger=challenger.weights,
         run=challenger.run,
+        comparison=comparison,
     )
     path = champion_folder(store, name) / "history" / f"{number:04d}.json"
     write_atomic(path, event.model_dump_json(indent=2).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mnist_models.champion.paired import Paired
 from mnist_models.data.pen import Pen
 from mnist_models.export.form import ExportedForm, Form
 from mnist_models.foundation.records import FileReference, Record, SealedRecord
@@ -49,7 +50,10 @@ class Champion(SealedRecord):
         source: File name of that data set.
         run: Name of the run that made it.
         stage: The stage that validation chose in it.
-        figures: What was measured.
+        figures: What was measured on the test images that reports may show.
+        anchor: The last champion that was shown to be better than the one before it, where that is not this one: who
+            comes next must not be worse than that by more than the margin either, so that many small steps down do not
+            add up.
         promoted_at: When, ISO 8601 in UTC.
         previous: Number in the history of the champion before it; None for the first.
     """
@@ -67,6 +71,7 @@ class Champion(SealedRecord):
     run: str
     stage: str
     figures: Figures
+    anchor: FileReference | None = None
     promoted_at: str
     previous: int | None = None
 
@@ -82,6 +87,7 @@ class Event(SealedRecord):
         champion: Who is champion from here on; None where nobody is yet.
         challenger: Weights of the model that was promoted, refused or taken back.
         run: Name of the run that the challenger comes from.
+        comparison: With the champion of that time, on the gate's images; None where there was none.
     """
 
     number: int
@@ -91,3 +97,4 @@ class Event(SealedRecord):
     champion: Champion | None
     challenger: str
     run: str
+    comparison: Paired | None = None

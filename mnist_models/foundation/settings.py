@@ -163,6 +163,20 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."
     )
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
+    champion: str = Field(
+        default="default",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Name of the champion that the final model is compared with; a store may keep several.",
+    )
+    promotion_margin: float = Field(
+        default=0.05, ge=0, description="Points of accuracy that a new champion may lack, as far as 95 % tell."
+    )
+    promotion_slack: float = Field(
+        default=2.0, ge=1, description="So many times as slow, large and badly calibrated as the old one it may be."
+    )
+    reserve: float = Field(
+        default=0.0, ge=0, le=0.9, description="Share of the test images that only the gate sees, and no report."
+    )
 
     @classmethod
     def settings_customise_sources(

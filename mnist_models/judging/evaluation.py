@@ -10,6 +10,7 @@ from mnist_models.data.dataset import DatasetReference, read_split, scale
 from mnist_models.foundation.records import Record, SealedRecord
 from mnist_models.foundation.store import Store
 from mnist_models.judging.members import build_member, set_weights
+from mnist_models.judging.reserve import open_rows
 from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score
 from mnist_models.training.result import TrainingResult, load_weights
 
@@ -38,7 +39,7 @@ class FinalResult(SealedRecord):
         stage: The stage that validation chose.
         members: Each seed's score.
         ensemble: The score of the members' averaged probabilities.
-        test_images: Number of test images.
+        test_images: Number of test images that were read.
         confusion_matrix: Counts; row = true class, column = predicted class.
         per_class: One entry per class.
         mistakes: All misclassified images, the surest first.
@@ -54,7 +55,7 @@ class FinalResult(SealedRecord):
 
 
 def evaluate_final(
-    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str
+    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, reserve: float = 0.0, key: str
 ) -> FinalResult:
     """Reads the test set, once, for the members of the final model.
 
@@ -63,6 +64,7 @@ def evaluate_final(
         members: Trainings with weights of one network, one per seed.
         dataset: The data set they were trained on.
         root: The store's root.
+        reserve: Share of the test images that are not read, because only the gate sees them.
         key: Cache key that the record carries.
 
     Raises:
@@ -70,7 +72,8 @@ def evaluate_final(
     """
     store = Store(root)
     test = read_split(store, dataset, "test")
-    x, labels = scale(test.x), np.asarray(test.y)
+    rows = open_rows(test.x, reserve)
+    x, labels = scale(test.x[rows]), np.asarray(test.y[rows])
     model = build_member(store, members[0], dataset)
     probabilities = []
     for member in members:  # of one network, traced once: only the weights differ
@@ -89,17 +92,17 @@ def evaluate_final(
         test_images=len(labels),
         confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
         per_class=class_scores(matrix),
-        mistakes=_mistakes(average, labels),
+        mistakes=_mistakes(average, labels, rows),
     )
 
 
-def _mistakes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Mistake, ...]:
+def _mistakes(probabilities: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> tuple[Mistake, ...]:
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     surest_first = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
     return tuple(
         Mistake(
-            index=int(index),
+            index=int(rows[index]),
             label=int(labels[index]),
             predicted=int(predicted[index]),
             probability=float(probabilities[index, predicted[index]]),

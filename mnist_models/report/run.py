@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from mnist_models.champion.gate import Decision
+from mnist_models.champion.record import Champion
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import Record
 from mnist_models.foundation.settings import Settings
@@ -41,6 +43,26 @@ class StageResult(Record):
         return {**spec.hyperparameters, "learning_rate": spec.optimizer.learning_rate, **augmentation}
 
 
+class Promotion(Record):
+    """What became of a run's model at the gate.
+
+    Attributes:
+        outcome: What the gate said; "champion already" where the champion has the same weights.
+        reason: In words.
+        name: Of the champion, where the store has several.
+        champion: The champion after it; None where there is none.
+        decision: With all figures; None where there was nothing to compare.
+        readings: How often the gate has compared models so far, this time included.
+    """
+
+    outcome: Literal["promoted", "refused", "champion already"]
+    reason: str
+    name: str
+    champion: Champion | None
+    decision: Decision | None = None
+    readings: int = 0
+
+
 class Run(Record):
     """A whole run.
 
@@ -52,6 +74,7 @@ class Run(Record):
         final: The judgement on the test set.
         members: The models of the final ensemble.
         seconds: From the run's begin to its end.
+        promotion: What became of the final model at the gate; None before.
     """
 
     name: str
@@ -61,3 +84,4 @@ class Run(Record):
     final: FinalResult
     members: tuple[TrainingResult, ...]
     seconds: float
+    promotion: Promotion | None = None
