@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from running.ports import is_taken
+from running.serving.key import key_problem, read_key
 
 if TYPE_CHECKING:
     from running.serving.current import Choice
 
-KEY_VARIABLE = "MODEL_SERVER_KEY"
-SHORTEST_KEY = 16  # characters
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWITCH_SECONDS = 0.0005  # a thread that answers gives way to the one that reads requests after this; Python's: 0.005
 
 
@@ -36,19 +34,17 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="(default: 8000)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="that answer (default: one per core)")
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
     arguments = parser.parse_args()
-    key = os.environ.get(KEY_VARIABLE) or None
-    if arguments.host not in LOOPBACK and len(key or "") < SHORTEST_KEY:
-        parser.error(f"expected {KEY_VARIABLE} with {SHORTEST_KEY} characters or more where --host is not loopback")
+    if problem := key_problem(arguments.host):
+        parser.error(problem)
     if arguments.model and not arguments.model.is_file():
         parser.error(f"expected a file for --model; received {arguments.model}")
     if is_taken(arguments.host, arguments.port):
         parser.error(f"port {arguments.port} is taken, by another server perhaps; --port chooses another")
-    _serve(arguments, key)
+    _serve(arguments)
 
 
-def _serve(arguments: argparse.Namespace, key: str | None) -> None:
+def _serve(arguments: argparse.Namespace) -> None:
     import uvicorn
 
     from running.serving.application import create_application
@@ -59,7 +55,7 @@ def _serve(arguments: argparse.Namespace, key: str | None) -> None:
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
     logging.getLogger("running").setLevel(logging.INFO)
     limits = Limits()
-    application = create_application(CurrentModel(_choice(arguments), limits), limits, key)
+    application = create_application(CurrentModel(_choice(arguments), limits), limits, read_key())
     url = f"http://{arguments.host}:{arguments.port}"
     logging.getLogger("running").info("%s  Ctrl-C stops it.", url)
     uvicorn.run(
