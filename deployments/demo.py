@@ -21,7 +21,7 @@ from mnist_models.foundation.store import Store
 from running.ports import is_taken
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST_RUN = [sys.executable, str(ROOT / "flows/full_pipeline.py"), "--profile", "quick"]
+FIRST_RUN = [sys.executable, str(ROOT / "flows/full_pipeline.py"), "--profile", "quick", "--exports", "litert"]
 STOP_TIMEOUT = 10.0  # seconds
 
 

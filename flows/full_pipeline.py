@@ -23,6 +23,7 @@ from mnist_models.report.run import Run
 from running.summary import print_summary
 from tasks.artifacts import show_on_this_run, tag_run
 from tasks.evaluation import export_members
+from tasks.exporting import export_forms
 from tasks.promotion import promote_model
 from tasks.reporting import write_run
 from tasks.sending import wait_until_sent
@@ -55,6 +56,7 @@ def full_pipeline(settings: Settings) -> Run:
         stages=tuple(candidates),
         final=final,
         members=tuple(members),
+        exports=export_forms(model, dataset, settings),
         seconds=time.monotonic() - start,
     )
     finished = promote_model(judged, model)

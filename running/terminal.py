@@ -46,7 +46,11 @@ def read_settings(arguments: str = "") -> Settings:
     Args:
         arguments: What else the command line takes, for `--help`.
     """
-    settings = parse_command_line(usage=arguments)
+    return ready(parse_command_line(usage=arguments))
+
+
+def ready(settings: Settings) -> Settings:
+    """Checks that a run with these settings has its data and its store, and prepares it; exits with status 2 if not."""
     from mnist_models.data.preprocessing import EMBEDDED, load
     from mnist_models.data.source import DataError
     from mnist_models.foundation.store import Store

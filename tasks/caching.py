@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from mnist_models.champion.gate import Decision
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.settings import Settings
@@ -34,7 +35,7 @@ from tasks.workers.started import workers_closed
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
     record.__name__: record
-    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel, Decision)
+    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel, Decision, ExportedForm)
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(
     object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"

@@ -17,10 +17,12 @@ from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import FileReference, digest
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
+from mnist_models.lineage.card import model_card
 from mnist_models.report.run import Promotion, Run
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute, exclusively
 from tasks.champion_events import tell
+from tasks.reporting import lineage_of
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers.interface import Turn
@@ -76,7 +78,9 @@ def _promotion(run: Run, model: ExportedModel, name: str) -> Promotion:
     if back or decision.verdict == "refused":
         refuse(store, challenger, reason, name, decision.with_champion)
     else:
-        champion = promote(store, challenger, reason, name, decision.with_champion)
+        card = model_card(run, lineage_of(run, model)).encode()
+        described = {"card": store.write(f"champion/cards/{model.weights[:16]}.md", card), "seal": ""}
+        champion = promote(store, challenger.model_copy(update=described), reason, name, decision.with_champion)
     readings = sum(event.comparison is not None for event in read_history(store, name))
     return Promotion(
         outcome="refused" if back else decision.verdict,
@@ -110,6 +114,7 @@ def _challenger(run: Run, model: ExportedModel, champion: Champion | None, decis
         key=decision.key,
         model=model.file,
         weights=model.weights,
+        exports={form.form: form for form in run.exports},
         classes=dataset.classes,
         class_names=dataset.class_names,
         image_shape=dataset.image_shape,

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,9 +16,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mnist_models.data.dataset import read_split
+from mnist_models.export.form import ExportedForm
+from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
+from mnist_models.lineage.card import model_card
+from mnist_models.lineage.record import Lineage
 from mnist_models.networks.by_name import NETWORKS
 from mnist_models.report.page import write_report
 from mnist_models.report.run import Run
@@ -36,15 +41,17 @@ def report_task(run: Run, model: ExportedModel) -> Path:
     folder = store.runs / run_folder(run.name)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(store.verify(model.file), folder / "model.keras")
+    _copy_forms(store, run.exports, folder)
+    lineage = lineage_of(run, model)
+    write_atomic(folder / "lineage.json", (lineage.model_dump_json(indent=2) + "\n").encode())
+    write_atomic(folder / "README.md", model_card(run, lineage).encode())
     wrong = [mistake.index for mistake in run.final.mistakes]
     report = write_report(
         folder,
         run,
         mistake_images=np.asarray(read_split(store, run.dataset, "test").x[wrong]),
-        environment=environment(),
-        code_fingerprint=code_fingerprint(
-            "search.conversation", "training.loop", "judging.evaluation", *(f"networks.{name}" for name in NETWORKS)
-        ),
+        environment=lineage.environment,
+        code_fingerprint=lineage.code_fingerprint,
         kept_pictures=store.root / "pictures.npz",
     )
     _point_latest(store, folder)
@@ -64,6 +71,14 @@ def write_run(run: Run, model: ExportedModel) -> Path:
     return report
 
 
+def lineage_of(run: Run, model: ExportedModel) -> Lineage:
+    """Returns where a run's model comes from."""
+    code = code_fingerprint(
+        "search.conversation", "training.loop", "judging.evaluation", *(f"networks.{name}" for name in NETWORKS)
+    )
+    return Lineage.of(run, model, environment(), code)
+
+
 def run_folder(run_name: str) -> str:
     """Turns a run's name into a folder's."""
     return re.sub(r"[^\w.-]+", "-", run_name)
@@ -73,6 +88,16 @@ def environment() -> dict[str, str]:
     """Versions and machine that the figures come from."""
     machine = {"python": platform.python_version(), "platform": platform.platform(), "cores": str(os.cpu_count())}
     return {package: version(package) for package in PACKAGES} | machine
+
+
+def _copy_forms(store: Store, forms: Sequence[ExportedForm], folder: Path) -> None:
+    """Copies the other forms of the model to the run's folder, under the names that they have in the store."""
+    for form in forms:
+        base = (store.root / form.path).parent
+        for file in form.files:
+            target = folder / store.verify(file).relative_to(base)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(store.root / file.path, target)
 
 
 def _point_latest(store: Store, folder: Path) -> None:

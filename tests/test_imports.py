@@ -33,6 +33,7 @@ PACKAGES = {  # of mnist_models, and what each may import besides itself
     "champion": {*_GROUND, "programs", "training", "judging", "export"},
     "inference": {"foundation", "data", "champion"},
     "report": {*_GROUND, "training", "search", "judging", "export", "champion"},
+    "lineage": {*_GROUND, "training", "search", "judging", "export", "champion", "report"},
 }
 MOST_MODULES = 9
 

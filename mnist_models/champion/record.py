@@ -6,8 +6,9 @@ from typing import Literal
 
 from mnist_models.champion.paired import Paired
 from mnist_models.data.pen import Pen
-from mnist_models.export.form import ExportedForm, Form
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import FileReference, Record, SealedRecord
+from mnist_models.foundation.settings import Form
 
 Kind = Literal["promoted", "refused", "rolled back"]
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from mnist_models.foundation.records import FileReference, Record
-
-Form = Literal["savedmodel", "litert", "litert_int8", "onnx"]
+from mnist_models.foundation.records import FileReference, SealedRecord
+from mnist_models.foundation.settings import Form
 
 
-class ExportedForm(Record):
+class ExportedForm(SealedRecord):
     """A model in one form.
 
     Attributes:
         form: Which.
         path: What a loader is given, relative to the store's root: a file, or the folder of a SavedModel.
         files: All its files.
-        images: Test images on which it was compared with the `.keras` file.
+        images: Test images on which it was compared with the `.keras` file: all that reports may show.
         labels_equal: On how many of them both give the same label.
         largest_difference: Between two probabilities of the same class, over all images.
         accuracy: Its own, on these images.

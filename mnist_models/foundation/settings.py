@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +21,7 @@ from pydantic_settings import (
 )
 
 Profile = Literal["quick", "standard", "full"]
+Form = Literal["savedmodel", "litert", "litert_int8", "onnx"]
 ENVIRONMENT_PREFIX = "MNIST_"
 
 QUICK: dict[str, Any] = {
@@ -37,6 +39,7 @@ QUICK: dict[str, Any] = {
     "cnn_epochs": 4,
     "cnn_schedule": "constant",
     "residual_epochs": 9,
+    "exports": None,
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`.
 
@@ -163,6 +166,10 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Epochs of the residual network; all but the first on half of the images."
     )
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
+    exports: str | None = Field(
+        default=",".join(get_args(Form)),
+        description="Forms to write the final model in, besides model.keras; with commas between.",
+    )
     champion: str = Field(
         default="default",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
@@ -177,6 +184,19 @@ class Settings(BaseSettings):
     reserve: float = Field(
         default=0.0, ge=0, le=0.9, description="Share of the test images that only the gate sees, and no report."
     )
+
+    @property
+    def export_forms(self) -> tuple[Form, ...]:
+        """The names in `exports`."""
+        return tuple(cast(Form, name.strip()) for name in (self.exports or "").split(",") if name.strip())
+
+    @field_validator("exports")
+    @classmethod
+    def _check_exports(cls, exports: str | None) -> str | None:
+        names = [name.strip() for name in (exports or "").split(",") if name.strip()]
+        if not set(names) <= set(get_args(Form)):
+            raise PydanticCustomError("forms", "names out of " + ", ".join(get_args(Form)))
+        return exports
 
     @classmethod
     def settings_customise_sources(

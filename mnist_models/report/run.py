@@ -7,6 +7,7 @@ from typing import Any, Literal
 from mnist_models.champion.gate import Decision
 from mnist_models.champion.record import Champion
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import Record
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.evaluation import FinalResult
@@ -74,6 +75,7 @@ class Run(Record):
         final: The judgement on the test set.
         members: The models of the final ensemble.
         seconds: From the run's begin to its end.
+        exports: The final model in other forms.
         promotion: What became of the final model at the gate; None before.
     """
 
@@ -84,4 +86,5 @@ class Run(Record):
     final: FinalResult
     members: tuple[TrainingResult, ...]
     seconds: float
+    exports: tuple[ExportedForm, ...] = ()
     promotion: Promotion | None = None
