@@ -6,8 +6,8 @@ python deployments/demo.py          # or: make demo
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +21,7 @@ from mnist_models.foundation.store import Store
 from running.ports import is_taken
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVE = [sys.executable, str(ROOT / "running/serve.py")]
 FIRST_RUN = [sys.executable, str(ROOT / "flows/full_pipeline.py"), "--profile", "quick", "--exports", "litert"]
 STOP_TIMEOUT = 10.0  # seconds
 
@@ -35,20 +36,33 @@ def main() -> None:
     arguments = parser.parse_args()
     if is_taken("127.0.0.1", arguments.port):
         parser.error(f"port {arguments.port} is taken, by another demo perhaps; --port chooses another")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     url = f"http://127.0.0.1:{arguments.port}"
-    serve = [sys.executable, str(ROOT / "running/serve.py"), "--store", arguments.store, "--port", str(arguments.port)]
-    server = subprocess.Popen(serve)
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
+    processes = [_start([*SERVE, "--port", str(arguments.port)], arguments.store)]
+    if read_champion(Store(arguments.store)) is None:
+        sys.stderr.write("No champion yet: a quick run trains one in a minute, and the page waits for it.\n")
+        processes.append(_start(FIRST_RUN, arguments.store))
+    while not stop.wait(0.5) and processes[0].poll() is None:
+        pass
+    for process in reversed(processes):
+        _end(process)
+
+
+def _start(command: list[str], store: Path) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that the terminal's Ctrl-C comes once, from here."""
+    return subprocess.Popen([*command, "--store", str(store)], start_new_session=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Lets a process end cleanly, or ends it where that takes too long."""
+    process.send_signal(signal.SIGINT)
     try:
-        if read_champion(Store(arguments.store)) is None:
-            sys.stderr.write("No champion yet: a quick run trains one in a minute, and the page waits for it.\n")
-            subprocess.run([*FIRST_RUN, "--store", arguments.store], check=False)
-        server.wait()
-    except KeyboardInterrupt:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(STOP_TIMEOUT)  # the terminal's Ctrl-C reached it, too
-    finally:
-        server.kill()
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _open(url: str, browser: bool) -> None:
