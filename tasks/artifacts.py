@@ -15,6 +15,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext, TaskRunContext
 
 from mnist_models.foundation.store import Store
+from mnist_models.inference.answers import Answers
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import decimal, duration, percent, title
@@ -22,6 +23,7 @@ from mnist_models.search.trials import Decision, StudyResult, Trial
 from tasks.sending import send
 
 PICTURE_BYTES = 100_000  # a larger one would slow the page down
+MOST_ANSWERS = 1_000  # in a table
 SECONDS_BETWEEN = 3.0  # between two updates of a study's progress
 
 _shown_on: ContextVar[UUID | None] = ContextVar("shown_on", default=None)
@@ -143,6 +145,13 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
         "\n".join(f"- {_link(folder / name, name)}: {what}" for name, what in _files(stages).items()),
     ]
     _create("markdown", "report", "\n\n".join(parts), f"Test accuracy {percent(ensemble.test_accuracy)}, {final.stage}")
+
+
+def show_answers(answers: Answers) -> None:
+    """Shows what a model says of pictures as a table."""
+    rows = [{**one.model_dump(), "probability": percent(one.probability)} for one in answers.answers[:MOST_ANSWERS]]
+    shown = "" if len(rows) == len(answers.answers) else f", the first {len(rows)} of them"
+    _create("table", "answers", rows, f"**{len(answers.answers)} pictures**, answered by {answers.model}{shown}")
 
 
 def _quality(final: FinalResult) -> str:

@@ -11,7 +11,8 @@ from mnist_models.champion.comparison import face_champion
 from mnist_models.champion.gate import Decision, Rules, unwanted
 from mnist_models.champion.history import now, promote, read_champion, read_history, refuse, taken_back
 from mnist_models.champion.record import Champion
-from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.dataset import DatasetReference, read_split
+from mnist_models.data.pen import measure_pen
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import FileReference, digest
 from mnist_models.foundation.store import Store
@@ -117,6 +118,7 @@ def _challenger(run: Run, model: ExportedModel, champion: Champion | None, decis
         classes=dataset.classes,
         class_names=dataset.class_names,
         image_shape=dataset.image_shape,
+        pen=measure_pen(read_split(Store(run.settings.store), dataset, "train").x),
         dataset_fingerprint=dataset.fingerprint,
         source=dataset.source,
         run=run.name,

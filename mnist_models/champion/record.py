@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mnist_models.champion.paired import Paired
+from mnist_models.data.pen import Pen
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import FileReference, Record, SealedRecord
 from mnist_models.foundation.settings import Form
@@ -45,6 +46,7 @@ class Champion(SealedRecord):
         classes: Number of classes.
         class_names: One per class; empty where classes are named by their numbers.
         image_shape: (height, width, channels).
+        pen: The form of the handwriting in that data set, so that pictures are brought to it; None for other images.
         dataset_fingerprint: Of the data set that it was trained on.
         source: File name of that data set.
         run: Name of the run that made it.
@@ -64,6 +66,7 @@ class Champion(SealedRecord):
     classes: int
     class_names: tuple[str, ...] = ()
     image_shape: tuple[int, int, int]
+    pen: Pen | None = None
     dataset_fingerprint: str
     source: str
     run: str
