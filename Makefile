@@ -5,13 +5,16 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint types format check ui stack clean
+.PHONY: help run demo test test-slow lint types format check ui stack clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/run.stamp  ## Run the whole pipeline; options: make run ARGS="--profile quick"
 	$(BIN)/python flows/full_pipeline.py $(ARGS)
+
+demo: $(VENV)/run.stamp  ## Open a page to draw on, on the champion; trains one first, in a minute, where there is none
+	$(BIN)/python deployments/demo.py $(ARGS)
 
 test: $(VENV)/test.stamp  ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)

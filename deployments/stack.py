@@ -1,4 +1,4 @@
-"""The production shape on one machine, as plain processes: PostgreSQL, Prefect's server with authentication, a worker.
+"""The production shape on one machine: PostgreSQL, Prefect's server with authentication, a worker, the model's server.
 
     export PREFECT_SERVER_API_AUTH_STRING="admin:$(openssl rand -hex 16)"    # keep it: browser and clients need it
     python deployments/stack.py                                              # or: make stack
@@ -24,6 +24,7 @@ import httpx
 
 from deployments import postgres
 from running.ports import is_taken
+from running.serving.key import key_problem
 
 LOG = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,6 +88,7 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=4200, help="of the server (default: 4200)")
+    parser.add_argument("--model-port", type=int, default=8000, help="of the model's server (default: 8000)")
     parser.add_argument("--silence", default="120", help="seconds after which a silent run is crashed (default: 120)")
     arguments = parser.parse_args()
     logging.basicConfig(format="%(asctime)s  %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
@@ -95,8 +97,11 @@ def main() -> None:
     user, _, password = authentication.partition(":")
     if not user or not password:
         parser.error("expected PREFECT_SERVER_API_AUTH_STRING=user:password in the environment; there is no default")
-    if is_taken(arguments.host, arguments.port):
-        parser.error(f"port {arguments.port} is taken, by another server perhaps; --port chooses another")
+    if problem := key_problem(arguments.host):
+        parser.error(problem)
+    for option, port in (("--port", arguments.port), ("--model-port", arguments.model_port)):
+        if is_taken(arguments.host, port):
+            parser.error(f"port {port} is taken, by another server perhaps; {option} chooses another")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -105,7 +110,9 @@ def main() -> None:
     services: list[Service] = []
     try:
         start(services, home, arguments.host, arguments.port, authentication, arguments.silence)
+        serve_model(services, home, arguments.host, arguments.model_port)
         LOG.info("http://%s:%d is up; logs in %s; Ctrl-C stops all.", arguments.host, arguments.port, home)
+        LOG.info("The champion answers at http://%s:%d, once there is one.", arguments.host, arguments.model_port)
         while not stop.wait(1):
             for service in services:
                 service.keep_alive()
@@ -159,6 +166,20 @@ def start(services: list[Service], home: Path, host: str, port: int, authenticat
         subprocess.run(setup, env=client, cwd=ROOT, stdout=log, stderr=log, check=True)
     worker = [*PREFECT, "worker", "start", "--pool", "mnist", "--limit", "1", "--name", "mnist"]
     services.append(Service("worker", worker, client, home, signal.SIGINT))
+
+
+def serve_model(services: list[Service], home: Path, host: str, port: int) -> None:
+    """Starts the model's server, which needs none of the others, and none of their secrets.
+
+    Args:
+        services: What was started, so far.
+        home: Folder of its log.
+        host: Address to listen on.
+        port: To listen on.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    command = [sys.executable, "running/serve.py", "--host", host, "--port", str(port)]
+    services.append(Service("model", command, environment, home, signal.SIGINT))
 
 
 def _wait(name: str, ready: Callable[[], bool]) -> None:

@@ -12,7 +12,8 @@ from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.report.run import StageResult
 from mnist_models.search.halving import rungs
 from mnist_models.search.spaces import LEARNING_RATES
-from mnist_models.search.study import OracleSpec, Study, Values
+from mnist_models.search.study import OracleSpec, Study
+from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import even_shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone

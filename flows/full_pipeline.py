@@ -16,14 +16,19 @@ from prefect import flow
 
 from flows.candidates import train_candidates
 from flows.final_evaluation import final_evaluation
+from flows.labels import check_labels
 from flows.preprocessing import preprocessing
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.report.run import Run
 from running.summary import print_summary
 from tasks.artifacts import show_on_this_run, tag_run
+from tasks.evaluation import export_members
+from tasks.exporting import export_forms
+from tasks.mlflow_tracking import TIMEOUT, track
+from tasks.promotion import promote_model
 from tasks.reporting import write_run
-from tasks.sending import wait_until_sent
+from tasks.sending import SECONDS, wait_until_sent
 from tasks.stopping import stoppable
 
 
@@ -37,25 +42,30 @@ def name_run() -> str:
 @flow(name="full_pipeline", flow_run_name=name_run)
 @stoppable
 def full_pipeline(settings: Settings) -> Run:
-    """Preprocesses the images, trains and tunes both kinds of network, and judges the best on the test set."""
+    """Preprocesses the images, trains and tunes both kinds of network, judges the best, and asks the gate."""
     start = time.monotonic()
     show_on_this_run()
     tag_run("pipeline", settings.profile)
     Store(settings.store).remove_leftovers()
     dataset = preprocessing(settings)
+    labels = check_labels(settings, dataset) if settings.label_folds else None
     candidates = train_candidates(settings, dataset)
     final, members = final_evaluation(settings, dataset, candidates)
-    finished = Run(
+    model = export_members(members, dataset, settings)
+    judged = Run(
         name=prefect.runtime.flow_run.name,
         settings=settings,
         dataset=dataset,
         stages=tuple(candidates),
         final=final,
         members=tuple(members),
+        exports=export_forms(model, dataset, settings),
         seconds=time.monotonic() - start,
     )
-    report = write_run(finished)
-    wait_until_sent()
+    finished = promote_model(judged, model)
+    report = write_run(finished, model, labels)
+    track(finished, report.parent)
+    wait_until_sent(TIMEOUT if settings.mlflow else SECONDS)
     print_summary(finished, report, Store(settings.store).size())
     return finished
 

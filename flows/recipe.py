@@ -11,7 +11,8 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.report.run import StageResult
 from mnist_models.search.halving import rungs
-from mnist_models.search.study import OracleSpec, Study, Values, apply_values
+from mnist_models.search.study import OracleSpec, Study, apply_values
+from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone

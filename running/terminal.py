@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import itertools
 import logging
 import os
@@ -46,15 +47,22 @@ def read_settings(arguments: str = "") -> Settings:
     Args:
         arguments: What else the command line takes, for `--help`.
     """
-    settings = parse_command_line(usage=arguments)
-    from mnist_models.data.preprocessing import EMBEDDED, load
-    from mnist_models.data.source import DataError
+    return ready(parse_command_line(usage=arguments))
+
+
+def ready(settings: Settings) -> Settings:
+    """Checks that a run with these settings has its data and its store, and prepares it; exits with status 2 if not."""
+    from mnist_models.data.preprocessing import open_data
     from mnist_models.foundation.store import Store
+    from mnist_models.sources.source import DataError
+    from tasks.options import options_of
 
     try:
         Store(settings.store).check_writable()
-        load(settings.data or EMBEDDED)
-    except (DataError, OSError) as error:
+        open_data(settings.data, options_of(settings))
+        if settings.mlflow and importlib.util.find_spec("mlflow") is None:
+            raise ModuleNotFoundError('Expected mlflow for --mlflow: pip install -e ".[mlflow]". Received: none')
+    except (DataError, OSError, ModuleNotFoundError) as error:
         _refuse(str(error))
     prepare()
     return settings
@@ -160,11 +168,12 @@ def _stop_on_signals(done: Future[None], settings: Settings, server: TemporarySe
         signal.signal(number, stop)
 
 
-def run_alone(*stages: Callable[..., Any]) -> None:
+def run_alone(*stages: Callable[..., Any], tell: Callable[[Any], None] | None = None) -> None:
     """Runs some stages, one after the other; names of stages before the options choose among them.
 
     Args:
         *stages: Flows of the settings.
+        tell: Called with what each stage returns.
     """
     known = {stage.__name__: stage for stage in stages}
     chosen = [known[name] for name in itertools.takewhile(known.__contains__, sys.argv[1:])]
@@ -173,7 +182,9 @@ def run_alone(*stages: Callable[..., Any]) -> None:
 
     def run_stages(settings: Settings) -> None:
         for stage in chosen or stages:
-            stage(settings)
+            result = stage(settings)
+            if tell:
+                tell(result)
 
     run(run_stages, settings)
 

@@ -15,6 +15,7 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.context import FlowRunContext, TaskRunContext
 
 from mnist_models.foundation.store import Store
+from mnist_models.inference.answers import Answers
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import decimal, duration, percent, title
@@ -22,6 +23,7 @@ from mnist_models.search.trials import Decision, StudyResult, Trial
 from tasks.sending import send
 
 PICTURE_BYTES = 100_000  # a larger one would slow the page down
+MOST_ANSWERS = 1_000  # in a table
 SECONDS_BETWEEN = 3.0  # between two updates of a study's progress
 
 _shown_on: ContextVar[UUID | None] = ContextVar("shown_on", default=None)
@@ -126,7 +128,7 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
     """
     ensemble = final.ensemble
     low, high = (f"{100 * end:.2f}" for end in ensemble.wilson_95)
-    names = ["comparison", f"training_{final.stage}", "confusion_matrix", "mistakes"]
+    names = ["comparison", f"training_{final.stage}", "confusion_matrix", "reliability", "curves", "mistakes"]
     names += [f"{kind}_{stage.name}" for stage in stages for kind in ("finalists", "study", "hyperparameters")]
     parts = [
         f"# Test accuracy {percent(ensemble.test_accuracy)}",
@@ -134,6 +136,7 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
         f"{len(final.members)} seeds; by themselves they reach "
         + ", ".join(percent(member.test_accuracy) for member in final.members)
         + ".",
+        _quality(final),
         _stage_table(stages, final.stage),
         *(f"`{s.name}`: {_decision(s.decision, s.started_from)}" for s in stages if s.decision),
         *(picture for name in names if (picture := _picture(folder / "plots" / f"{name}.png", name))),
@@ -142,6 +145,36 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
         "\n".join(f"- {_link(folder / name, name)}: {what}" for name, what in _files(stages).items()),
     ]
     _create("markdown", "report", "\n\n".join(parts), f"Test accuracy {percent(ensemble.test_accuracy)}, {final.stage}")
+
+
+def show_answers(answers: Answers) -> None:
+    """Shows what a model says of pictures as a table."""
+    rows = [{**one.model_dump(), "probability": percent(one.probability)} for one in answers.answers[:MOST_ANSWERS]]
+    shown = "" if len(rows) == len(answers.answers) else f", the first {len(rows)} of them"
+    _create("table", "answers", rows, f"**{len(answers.answers)} pictures**, answered by {answers.model}{shown}")
+
+
+def _quality(final: FinalResult) -> str:
+    quality = final.quality
+    figures = [
+        f"balanced accuracy {percent(quality.balanced_accuracy)}",
+        f"macro F1 {percent(quality.macro_f1)}",
+        f"expected calibration error {percent(quality.calibration.ece)}",
+    ]
+    if quality.first:
+        figures.append(f"among the first {quality.first.guesses} {percent(quality.first.accuracy)}")
+    if quality.curves:
+        figures.append(f"area under the ROC curve {decimal(quality.curves.roc_auc)}")
+    if final.without_suspects:
+        accuracy = percent(final.without_suspects.test_accuracy)
+        figures.append(f"{accuracy} without {final.set_aside} labels that are probably wrong")
+    text = " · ".join(figures)
+    return text[:1].upper() + text[1:]
+
+
+def show_markdown(key: str, text: str, description: str) -> None:
+    """Shows a text on the run's page."""
+    _create("markdown", _key(key), text, description)
 
 
 def _stage_table(stages: Sequence[StageResult], chosen: str) -> str:
@@ -173,6 +206,7 @@ def _files(stages: Sequence[StageResult]) -> dict[str, str]:
     return {
         "report.html": "the whole report on one page",
         "metrics.json": "all figures, for programs",
+        "labels.csv": "labels that are probably wrong",
         "model.keras": "the final ensemble, for plain Keras",
         **{f"trials/{stage.name}.csv": f"{len(stage.trials)} trials" for stage in stages if stage.trials},
     }

@@ -18,13 +18,17 @@ from prefect.futures import PrefectFuture
 from prefect.serializers import JSONSerializer
 from pydantic import BaseModel, ValidationError
 
+from mnist_models.champion.gate import Decision
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
+from mnist_models.inspection.inspection import Inspection
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.out_of_fold import FoldResult, LabelReport
 from mnist_models.search.trials import StudyResult
 from mnist_models.training.result import TrainingResult
 from tasks.workers.interface import WorkersClosedError
@@ -32,7 +36,19 @@ from tasks.workers.started import workers_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
-    record.__name__: record for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
+    record.__name__: record
+    for record in (
+        DatasetReference,
+        Inspection,
+        TrainingResult,
+        StudyResult,
+        FoldResult,
+        LabelReport,
+        FinalResult,
+        ExportedModel,
+        ExportedForm,
+        Decision,
+    )
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(
     object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"

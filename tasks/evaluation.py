@@ -24,10 +24,16 @@ from tasks.workers.started import start_workers
 @task(name="evaluate", task_run_name="evaluate {stage} on the test set", **RETRIED, **DURABLE)
 @stoppable
 def evaluate_task(
-    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
+    stage: str,
+    members: list[TrainingResult],
+    dataset: DatasetReference,
+    root: Path,
+    workers: int,
+    reserve: float,
+    key: str,
 ) -> FinalResult:
     """Reads the test set; see `mnist_models.judging.evaluation.evaluate_final`."""
-    return start_workers(workers).run(Turn(), evaluate_final, stage, members, dataset, root, key=key)
+    return start_workers(workers).run(Turn(), evaluate_final, stage, members, dataset, root, reserve=reserve, key=key)
 
 
 @task(name="export", task_run_name="export model.keras", **RETRIED, **DURABLE)
@@ -44,10 +50,13 @@ def evaluate_members(
 ) -> FinalResult:
     """Judges the members and their ensemble on the test set."""
     code = code_fingerprint("judging.evaluation", f"networks.{members[0].spec.network}")
-    key = f"final-{digest([stage, [member.key for member in members], dataset.fingerprint, code])}"
+    keys = [member.key for member in members]
+    key = f"final-{digest([stage, keys, dataset.fingerprint, settings.reserve, code])}"
     root = Store(settings.store).root
     result: FinalResult
-    result, _ = compute(evaluate_task, settings, stage, members, dataset, root, settings.workers, key=key)
+    result, _ = compute(
+        evaluate_task, settings, stage, members, dataset, root, settings.workers, settings.reserve, key=key
+    )
     return result
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,48 +16,66 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mnist_models.data.dataset import read_split
+from mnist_models.data_page.labels import LabelCheck, all_suspects, check_of_test, check_of_training, labels_csv
+from mnist_models.export.form import ExportedForm
+from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.out_of_fold import LabelReport
+from mnist_models.lineage.card import model_card
+from mnist_models.lineage.record import Lineage
 from mnist_models.networks.by_name import NETWORKS
 from mnist_models.report.page import write_report
 from mnist_models.report.run import Run
 from mnist_models.report.words import percent
 from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
-from tasks.evaluation import export_members
+from tasks.inspection import sections_of
 
 LOG = logging.getLogger(__name__)
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_task(run: Run, model: ExportedModel) -> Path:
+def report_task(run: Run, model: ExportedModel, checks: tuple[LabelCheck, ...]) -> Path:
     """Writes the run's folder and points `latest` at it; never cached, since every run has its own."""
     store = Store(run.settings.store)
     folder = store.runs / run_folder(run.name)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(store.verify(model.file), folder / "model.keras")
+    _copy_forms(store, run.exports, folder)
+    lineage = lineage_of(run, model)
+    write_atomic(folder / "lineage.json", (lineage.model_dump_json(indent=2) + "\n").encode())
+    if run.promotion:
+        write_atomic(folder / "promotion.json", (run.promotion.model_dump_json(indent=2) + "\n").encode())
+    write_atomic(folder / "README.md", model_card(run, lineage).encode())
     wrong = [mistake.index for mistake in run.final.mistakes]
     report = write_report(
         folder,
         run,
         mistake_images=np.asarray(read_split(store, run.dataset, "test").x[wrong]),
-        environment=environment(),
-        code_fingerprint=code_fingerprint(
-            "search.conversation", "training.loop", "judging.evaluation", *(f"networks.{name}" for name in NETWORKS)
-        ),
+        environment=lineage.environment,
+        code_fingerprint=lineage.code_fingerprint,
         kept_pictures=store.root / "pictures.npz",
+        data_sections=sections_of(run.dataset, run.settings, checks),
     )
+    write_atomic(folder / "labels.csv", labels_csv(all_suspects(checks), run.dataset.names))
     _point_latest(store, folder)
     show_report(folder, run.stages, run.final)
     return report
 
 
-def write_run(run: Run) -> Path:
-    """Reports a run and returns the path of its report."""
-    model = export_members(list(run.members), run.dataset, run.settings)
-    future = report_task.submit(run, model)
+def write_run(run: Run, model: ExportedModel, labels: LabelReport | None = None) -> Path:
+    """Reports a run and its model, and returns the path of its report.
+
+    Args:
+        run: What to report.
+        model: Its final model.
+        labels: What is thought of the training labels, where they were looked at.
+    """
+    of_training = [check_of_training(labels)] if labels else []
+    future = report_task.submit(run, model, (*of_training, check_of_test(run.final)))
     TASK_RUNS.append(future.task_run_id)
     report = future.result()
     LOG.info(
@@ -64,6 +83,14 @@ def write_run(run: Run) -> Path:
         percent(run.final.ensemble.test_accuracy), run.final.stage, len(run.final.members), report.parent,
     )  # fmt: skip
     return report
+
+
+def lineage_of(run: Run, model: ExportedModel) -> Lineage:
+    """Returns where a run's model comes from."""
+    code = code_fingerprint(
+        "search.conversation", "training.loop", "judging.evaluation", *(f"networks.{name}" for name in NETWORKS)
+    )
+    return Lineage.of(run, model, environment(), code)
 
 
 def run_folder(run_name: str) -> str:
@@ -75,6 +102,16 @@ def environment() -> dict[str, str]:
     """Versions and machine that the figures come from."""
     machine = {"python": platform.python_version(), "platform": platform.platform(), "cores": str(os.cpu_count())}
     return {package: version(package) for package in PACKAGES} | machine
+
+
+def _copy_forms(store: Store, forms: Sequence[ExportedForm], folder: Path) -> None:
+    """Copies the other forms of the model to the run's folder, under the names that they have in the store."""
+    for form in forms:
+        base = (store.root / form.path).parent
+        for file in form.files:
+            target = folder / store.verify(file).relative_to(base)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(store.root / file.path, target)
 
 
 def _point_latest(store: Store, folder: Path) -> None:

@@ -19,6 +19,7 @@ from tasks.planning import plan_models
 from tasks.progress import PROGRESS
 from tasks.sending import wait_until_sent
 from tasks.stopping import stop_workers
+from tasks.suiting import suited
 from tasks.training import STAGE_NUMBER, train_models
 from tasks.tuning import run_study
 
@@ -32,6 +33,7 @@ _announce: ContextVar[Callable[[TrainingSpec], None]] = ContextVar("announce", d
 def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> StageResult:
     """Trains one network and keeps its weights."""
     tag_run("model", settings.profile)
+    spec = suited(name, spec, dataset, settings)
     plan_models({f"{name} model": spec}, dataset, new=True)
     [(model, cached)] = train_models({f"{name} model": spec}, dataset, settings)
     return _told(StageResult(name=name, model=model, cached=cached))
@@ -57,6 +59,7 @@ def tune(
         started_from: The stage whose model is the first that the study knows, or None.
     """
     tag_run("study", settings.profile)
+    study = study.model_copy(update={"template": suited(study.name, study.template, dataset, settings)})
     plan_models({f"{study.name} winner": finish(study.template)}, dataset)
     result, study_cached = run_study(study, dataset, settings)
     PROGRESS.drop(study.name, trials_only=True)

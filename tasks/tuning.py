@@ -19,8 +19,9 @@ from mnist_models.foundation.store import Store
 from mnist_models.report.words import duration
 from mnist_models.search.decision import decide
 from mnist_models.search.spaces import search_space
-from mnist_models.search.study import Proposal, Study, Values
+from mnist_models.search.study import Proposal, Study
 from mnist_models.search.trials import StudyResult, Trial, failed_trial, record_trial, with_fates
+from mnist_models.surrogate.values import Values
 from mnist_models.training.result import TrainingResult, load_judged
 from tasks.artifacts import StudyProgress, page, show_leaderboard
 from tasks.caching import DURABLE, compute

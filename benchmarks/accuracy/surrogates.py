@@ -36,9 +36,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
 from benchmarks.peers.surrogate_models import Densities, Fit, Forest, KerasTuner, Model, Ours
-from mnist_models.search import surrogate
-from mnist_models.search.encoding import Grid
-from mnist_models.search.surrogate import Observation, initial_design, propose
+from mnist_models.surrogate import proposals as surrogate
+from mnist_models.surrogate.grid import Grid
+from mnist_models.surrogate.proposals import Observation, initial_design, propose
 
 FOLDER = Path(__file__).parents[1] / "peers" / "trials"
 SEEN = (10, 20, 40, 80)

@@ -16,9 +16,9 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from mnist_models.search import surrogate
-from mnist_models.search.encoding import Floats, Grid
-from mnist_models.search.surrogate import Observation, Surrogate, expected_improvement
+from mnist_models.surrogate import proposals as surrogate
+from mnist_models.surrogate.grid import Floats, Grid
+from mnist_models.surrogate.proposals import Observation, Surrogate, expected_improvement
 
 KERASTUNER_BETA = 2.6  # deviations below the mean that its bound lies
 KERASTUNER_BOUND = 1e-5  # least length that scikit-learn's optimiser may end at
@@ -40,7 +40,7 @@ Fit = Callable[[Grid, Sequence[Observation]], Model]
 
 
 class Ours:
-    """The model of `mnist_models.search.surrogate`."""
+    """The model of `mnist_models.surrogate.proposals`."""
 
     def __init__(self, grid: Grid, seen: Sequence[Observation], top_rung: int = 0) -> None:
         self.surrogate: Surrogate = surrogate.fit(grid, seen, top_rung)

@@ -1,4 +1,4 @@
-"""Images: where they come from, how they are checked, split, kept, read back and augmented.
+"""Images: how they are read whole, checked, ordered, split, kept, read back and augmented.
 
-Imports `foundation` only.
+Imports `sources` and `foundation`.
 """

@@ -12,6 +12,8 @@ from mnist_models.foundation.records import FileReference, SealedRecord
 from mnist_models.foundation.store import Store
 
 MAXIMUM_PIXEL = 255
+EVALUATED_PIXELS = 2 * 250 * 28 * 28  # at a time, in float32: with more, evaluation would be what needs the most memory
+MOST_EVALUATED = 250  # images
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,34 @@ class DatasetReference(SealedRecord):
     """A preprocessed data set in the store.
 
     Attributes:
-        fingerprint: SHA-256 of the source's arrays and of how they were split.
+        fingerprint: SHA-256 of all that a run sees: the stored arrays, how they are split, the names of classes.
         source: File name of the source.
         image_shape: (height, width, channels).
         classes: Number of classes.
+        class_names: Of each class, in the order of their numbers; empty where they are their numbers.
         train, validation, test: Number of images of each split.
-        files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test.
+        unlabelled: Number of images whose labels are not known: predicted, not judged.
+        left_out: Name and reason of each picture that could not be read.
+        files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test,
+            and x_unlabelled, in the source's order, where there are such images.
     """
 
     fingerprint: str
     source: str
     image_shape: tuple[int, int, int]
     classes: int
+    class_names: tuple[str, ...] = ()
     train: int
     validation: int
     test: int
+    unlabelled: int = 0
+    left_out: tuple[str, ...] = ()
     files: dict[str, FileReference]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people call the classes."""
+        return self.class_names or tuple(str(label) for label in range(self.classes))
 
 
 def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
@@ -81,9 +95,31 @@ def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
     return Images(x=x[rows], y=y[rows])
 
 
+def count_labels(store: Store, dataset: DatasetReference) -> np.ndarray:
+    """Returns the number of training images of each class, int64 [classes].
+
+    Raises:
+        DamagedFileError: If the file of labels is missing or is not what was written.
+    """
+    labels = _read_array(store, dataset.files["y_train"])[: dataset.train]
+    return np.bincount(labels, minlength=dataset.classes)
+
+
 def scale(pixels: np.ndarray) -> np.ndarray:
     """Maps uint8 pixels 0..255 to float32 in [0, 1], in the same shape."""
     return pixels.astype(np.float32) / np.float32(MAXIMUM_PIXEL)
+
+
+def forget(store: Store, dataset: DatasetReference) -> None:
+    """Gives back the memory maps of a data set whose files are removed."""
+    for reference in dataset.files.values():
+        _verified.pop((store.root / reference.path, reference.sha256), None)
+
+
+def evaluation_batch(image_shape: tuple[int, int, int]) -> int:
+    """Returns how many images of a shape are evaluated at a time: 250, or fewer where they are large."""
+    height, width, _ = image_shape
+    return min(MOST_EVALUATED, max(EVALUATED_PIXELS // (height * width), 1))
 
 
 _verified: dict[tuple[Path, str], np.ndarray] = {}  # arrays this process has already checked

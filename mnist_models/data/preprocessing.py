@@ -1,110 +1,139 @@
-"""From a source to a data set in the store: load, verify, split, write (seed, step 1)."""
+"""From a source to a data set in the store: read, order, split, write (seed, step 1)."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from mnist_models.data.contents import Contents, check_known_labels, read_contents
 from mnist_models.data.dataset import DatasetReference
-from mnist_models.data.source import DataError, check_arrays, check_digests, read_arrays, sha256
-from mnist_models.data.split import stratified_split
+from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, VALIDATION, Placed, plan, rows_in
+from mnist_models.foundation.arrangement import Arrangement, write_header
+from mnist_models.foundation.files import NewFile
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.store import Store
+from mnist_models.sources.detect import open_source
+from mnist_models.sources.source import DataError, Options, PartName, Source
 
 EMBEDDED = Path(__file__).with_name("mnist.npz")
-EMBEDDED_SHA256 = {
-    "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-    "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
-    "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
-    "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+EMBEDDED_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
+MNIST_SIZES: dict[PartName, int] = {"train": 60_000, "test": 10_000}
+MNIST_DIGEST = "917a7114da71ed016e5f2093c177652814c5e22d98fa68012b0797e1529ac269"
+"""Of MNIST's contents: in whatever form it comes, it is the embedded one, whose images keep the order they have."""
+
+SPLITS = {
+    "x_train": (TRAIN, VALIDATION),
+    "y_train": (TRAIN, VALIDATION),
+    "x_test": (TEST,),
+    "y_test": (TEST,),
+    "x_unlabelled": (UNLABELLED,),
 }
-VALIDATION_SHARE = 6  # one training image in six validates: 10,000 of MNIST's 60,000
-MINIMUM_PER_CLASS = VALIDATION_SHARE  # so that every class is validated at least once
+"""The files of a data set, and what is in each."""
+
+Plan = Mapping[PartName, Placed]
 
 
-def preprocess(store: Store, *, data: Path | None, images: int | None, seed: int, key: str) -> DatasetReference:
-    """Loads and verifies a data set, splits it and writes its arrays to the store.
+def preprocess(
+    store: Store, *, data: Path | None, images: int | None, seed: int, key: str, options: Options | None = None
+) -> DatasetReference:
+    """Reads a data set, splits it and writes its arrays to the store.
 
-    The training images are split 5 : 1 into training and validation, per class by largest remainder and at random
-    from `seed` (MNIST: exactly 50,000 / 10,000); the test images stay as they are. The arrays keep their uint8 pixels,
-    a quarter of the memory; `scale` maps them to float32 in [0, 1] on their way into a network.
+    Where the source has no validation images, a sixth of the training images validates, drawn per class by largest
+    remainder and at random from `seed` (MNIST: exactly 50,000 / 10,000); where it has no test images with labels, a
+    sixth is drawn for that first. Groups are never split. Images are ordered by their content, so that a data set is
+    the same in whatever form it comes; MNIST keeps the order of its publication. Pixels stay uint8, a quarter of the
+    memory; `scale` maps them to float32 in [0, 1] on their way into a network.
 
     Args:
         store: Where the arrays are written.
-        data: An .npz with x_train, y_train, x_test, y_test; None for the embedded MNIST.
+        data: File or folder in a form that `sources` knows; None for the embedded MNIST.
         images: Number of training and validation images to use, stratified, and a sixth of it to test; None for all.
         seed: Of the split.
         key: Cache key that the returned record carries.
+        options: How to read `data`.
 
     Raises:
         DataError: If the data set cannot be used.
+        OSError: If the disk refuses.
     """
-    source = data or EMBEDDED
-    arrays = load(source)
-    fingerprint = digest(
-        {"sha256": {name: sha256(array) for name, array in arrays.items()}, "images": images, "seed": seed}
-    )
-    classes = int(arrays["y_train"].max()) + 1
-    chosen = _subset(arrays["y_train"], images, seed, source)
-    chosen_test = _subset(
-        arrays["y_test"], None if images is None else max(images // VALIDATION_SHARE, classes), seed, source, minimum=0
-    )
-    train, validation = stratified_split(arrays["y_train"][chosen], len(chosen) // VALIDATION_SHARE, seed)
-    order = chosen[np.concatenate([train, validation])]
-    x_train, x_test = arrays["x_train"][order], arrays["x_test"][chosen_test]
-    stored = {
-        "x_train": _with_channels(x_train),
-        "y_train": arrays["y_train"][order].astype(np.int32),
-        "x_test": _with_channels(x_test),
-        "y_test": arrays["y_test"][chosen_test].astype(np.int32),
-    }
-    height, width, channels = stored["x_train"].shape[1:]
+    folder = store.root / "datasets"
+    folder.mkdir(parents=True, exist_ok=True)
+    source = open_data(data, options)
+    embedded = source.path == EMBEDDED
+    with contextlib.ExitStack() as stack:
+        contents = stack.enter_context(read_contents(source, folder, as_it_comes=embedded))
+        if not embedded and contents.sizes() == MNIST_SIZES and contents.digest() == MNIST_DIGEST:
+            contents = stack.enter_context(read_contents(open_data(None), folder, as_it_comes=True))
+        return _write(store, contents, plan(contents, images, seed), source, key)
+
+
+def open_data(path: Path | None, options: Options | None = None) -> Source:
+    """Describes a data set, and checks what can be checked before its images are read.
+
+    Args:
+        path: File or folder; None for the embedded MNIST.
+        options: How to read it.
+
+    Raises:
+        DataError: If it cannot be used, or if the embedded MNIST is not what it was.
+    """
+    source = open_source(path or EMBEDDED, options)
+    if source.path == EMBEDDED:
+        with EMBEDDED.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != EMBEDDED_SHA256:
+            raise DataError(f"{EMBEDDED}: expected the file with SHA-256 {EMBEDDED_SHA256}. Received: {found}.")
+    check_known_labels(source)
+    return source
+
+
+def _write(store: Store, contents: Contents, planned: Plan, source: Source, key: str) -> DatasetReference:
+    counts = {split: sum(int((part.places == split).sum()) for part in planned.values()) for split in range(4)}
+    shape = contents.source.shape
+    splits = {name: splits for name, splits in SPLITS.items() if sum(counts[split] for split in splits)}
+    with contextlib.ExitStack() as stack:
+        files = {name: stack.enter_context(NewFile(store.root / "datasets" / name)) for name in splits}
+        for name, held in splits.items():
+            if name.startswith("x"):
+                _write_images(files[name], held, sum(counts[split] for split in held), contents, planned)
+            else:
+                _write_labels(files[name], held, planned)
+        sha256 = {name: file.digest.hexdigest() for name, file in files.items()}
+        fingerprint = digest({"sha256": sha256, "train": counts[TRAIN], "classes": contents.names})
+        placed = {name: store.place(file, f"datasets/{fingerprint[:16]}/{name}.npy") for name, file in files.items()}
     return DatasetReference(
         key=key,
         fingerprint=fingerprint,
-        source=source.name,
-        image_shape=(height, width, channels),
-        classes=classes,
-        train=len(train),
-        validation=len(validation),
-        test=len(x_test),
-        files={name: store.write_array(f"datasets/{fingerprint[:16]}/{name}.npy", a) for name, a in stored.items()},
+        source=source.path.name,
+        image_shape=shape,
+        classes=len(contents.names),
+        class_names=contents.names,
+        train=counts[TRAIN],
+        validation=counts[VALIDATION],
+        test=counts[TEST],
+        unlabelled=counts[UNLABELLED],
+        left_out=tuple(source.left_out),
+        files=placed,
     )
 
 
-def load(path: Path) -> dict[str, np.ndarray]:
-    """Loads the four arrays of an .npz and verifies them.
-
-    Returns:
-        x_train, x_test: uint8 [n, height, width] or [n, height, width, 1 or 3]; y_train, y_test: integers [n].
-
-    Raises:
-        DataError: If the file is missing, not an .npz, lacks an array, holds pickled content, or if an array has
-            another dtype, rank, number or range than expected, or, for the embedded MNIST, another digest.
-    """
-    arrays = read_arrays(path)
-    check_arrays(path, arrays, MINIMUM_PER_CLASS)
-    if path == EMBEDDED:
-        check_digests(path, arrays, EMBEDDED_SHA256)
-    return arrays
+def _write_images(file: NewFile, splits: tuple[int, ...], count: int, contents: Contents, planned: Plan) -> None:
+    """Reads the parts again, and puts each image where it belongs."""
+    arrangement = Arrangement(file, count, contents.source.shape)
+    for name, rows in rows_in(planned, splits).items():
+        first = 0
+        for chunk in contents.spools[name].images() if rows.max() >= 0 else ():
+            some = rows[first : first + len(chunk)]
+            first += len(chunk)
+            arrangement.put(some[some >= 0], chunk if (some >= 0).all() else chunk[some >= 0])
+    arrangement.finish()
 
 
-def _subset(
-    labels: np.ndarray, count: int | None, seed: int, path: Path, minimum: int = MINIMUM_PER_CLASS
-) -> np.ndarray:
-    """Row numbers of a stratified subset; all rows where `count` is None or not smaller."""
-    if count is None or count >= len(labels):
-        return np.arange(len(labels))
-    _, chosen = stratified_split(labels, count, seed)
-    smallest = int(np.bincount(labels[chosen], minlength=int(labels.max()) + 1).min())
-    if smallest < minimum:
-        raise DataError(
-            f"{path}: expected --images to leave at least {minimum} examples of each class. "
-            f"Received: {count}, which leaves {smallest}."
-        )
-    return chosen
-
-
-def _with_channels(x: np.ndarray) -> np.ndarray:
-    return x[..., np.newaxis] if x.ndim == 3 else x
+def _write_labels(file: NewFile, splits: tuple[int, ...], planned: Plan) -> None:
+    labels = [part.labels[part.places == split] for split in splits for part in planned.values()]
+    write_header(file, np.dtype(np.int32), (sum(map(len, labels)),))
+    file.write(np.concatenate(labels).astype(np.int32).data)

@@ -42,3 +42,32 @@ def stratified_split(labels: np.ndarray, validation: int, seed: int) -> tuple[np
     for label, count in enumerate(counts):
         chosen[generator.permutation(np.flatnonzero(labels == label))[:count]] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def grouped_split(labels: np.ndarray, groups: np.ndarray, validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Splits the rows at random into two disjoint sets that have no group in common and nearly the same mix of classes.
+
+    Groups are offered at random, the large ones first; one is taken where the set comes closer to what a stratified
+    split would have of each class.
+
+    Args:
+        labels: int [n].
+        groups: int [n], which rows belong together.
+        validation: Rows in the second set, nearly.
+        seed: Of the choice.
+
+    Returns:
+        Row numbers of both, int64, each ascending; one is empty where groups are too large to be shared out.
+    """
+    generator = np.random.default_rng([seed, len(labels), validation])
+    classes, count = int(labels.max()) + 1, int(groups.max()) + 1
+    mixes = np.bincount(groups * classes + labels, minlength=count * classes).reshape(count, classes)
+    missing = stratified_counts(np.bincount(labels), validation)
+    offered = generator.permutation(count)
+    taken = np.zeros(count, dtype=bool)
+    for group in offered[np.argsort(-mixes[offered].sum(axis=1), kind="stable")]:
+        left = missing - mixes[group]
+        if (left**2).sum() < (missing**2).sum():
+            taken[group], missing = True, left
+    chosen = taken[groups]
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)

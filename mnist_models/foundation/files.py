@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,86 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         OSError: If the disk refuses, with the file's name; the old file is untouched and no temporary one is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # which file, not only what went wrong
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with NewFile(path) as file:
+        file.write(data)
+        file.place(path)
+
+
+class NewFile:
+    """A file that is written piece by piece, hashed meanwhile, and takes its place when all is written.
+
+    Errors of the disk come with the file's name, and leave neither a temporary file nor a changed old one.
+
+    Args:
+        path: Where it will lie, or another path in the same store; its folder is made.
+
+    Attributes:
+        digest: Of what was written so far, SHA-256.
+        size: Of that, bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def __enter__(self) -> NewFile:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{self.path.name}.{os.getpid()}."
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=prefix, suffix=".tmp")
+        self._temporary = Path(name)
+        self._file = os.fdopen(descriptor, "w+b")
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._hasher.shutdown()
+        try:
+            self._file.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(self._temporary)):
+            raise OSError(
+                error.errno, error.strerror, str(self.path)
+            ) from error  # which file, not only what went wrong
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Appends to what was written."""
+        hashed = self._hasher.submit(self.digest.update, data)
+        self._file.seek(self.size)
+        self._file.write(data)
+        self.size += memoryview(data).nbytes
+        hashed.result()
+
+    def draft(self, place: int, data: bytes | memoryview) -> None:
+        """Keeps something in the file behind what is written, until `write` comes there."""
+        self._file.seek(place)
+        self._file.write(data)
+
+    def read_draft(self, place: int, size: int) -> np.ndarray:
+        """Returns what was drafted, uint8 [size]; a thread may ask for it while another writes before it."""
+        draft = np.empty(size, np.uint8)
+        view, done = draft.data, 0
+        while done < size:
+            count = os.preadv(self._file.fileno(), [view[done:]], place + done)
+            if not count:
+                raise OSError(f"expected {size} bytes at {place}, found {done}")
+            done += count
+        return draft
+
+    def flush(self) -> None:
+        """Makes drafts readable."""
+        self._file.flush()
+
+    def place(self, path: Path) -> None:
+        """Puts the file where it shall lie, when it is safe on the disk."""
+        self.path = path
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._temporary.chmod(0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary.replace(path)
+        _sync_folder(path.parent)
 
 
 def pack(arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> bytes:

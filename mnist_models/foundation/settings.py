@@ -6,12 +6,14 @@ A profile is a set of values and nothing else: whatever it sets can be set by ha
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +22,7 @@ from pydantic_settings import (
 )
 
 Profile = Literal["quick", "standard", "full"]
+Form = Literal["savedmodel", "litert", "litert_int8", "onnx"]
 ENVIRONMENT_PREFIX = "MNIST_"
 
 QUICK: dict[str, Any] = {
@@ -38,6 +41,7 @@ QUICK: dict[str, Any] = {
     "recipe_epochs": 3.0,
     "cnn_epochs": 4,
     "final_epochs": 5.0,
+    "exports": None,
 }
 """All stages on 3,000 images: `python flows/full_pipeline.py --profile quick`."""
 
@@ -57,6 +61,7 @@ FULL: dict[str, Any] = {
     "patience": 10,
     "final_epochs": 7.5,
     "final_seeds": 10,
+    "label_folds": 3,
 }
 """The original's spaces and numbers of trials: `python flows/full_pipeline.py --profile full`.
 
@@ -104,7 +109,29 @@ class Settings(BaseSettings):
         description="Set of budgets: quick (a first look), standard (a laptop), full (the original's trials).",
     )
     data: Path | None = Field(
-        default=None, description="An .npz with x_train, y_train, x_test, y_test; the embedded MNIST if none."
+        default=None,
+        description="Your images: an .npz, a .csv or .parquet file, or a folder of pictures, IDX files or tables "
+        "(docs/data.md); the embedded MNIST if none.",
+    )
+    image_size: int | None = Field(
+        default=None, ge=8, le=256, description="Bring pictures to so many pixels a side; up to their sizes if none."
+    )
+    bad_images: int = Field(default=0, ge=0, description="Leave out so many pictures that cannot be read.")
+    group_column: str | None = Field(
+        default=None, min_length=1, description="Column of a table whose groups (writers, patients) are never split."
+    )
+    group_pattern: str | None = Field(
+        default=None, min_length=1, description="Regular expression that finds such a group in a picture's file name."
+    )
+    transposed: bool = Field(default=False, description="The images are stored column by column, as EMNIST's are.")
+    drop_leaks: bool = Field(
+        default=False, description="Leave out training images that are also in the validation or the test set."
+    )
+    label_folds: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Look for wrong training labels with so many networks, each trained without a part; 0 for none.",
     )
     store: Path = Field(default=Path("artifacts"), description="Folder that keeps results, models and reports.")
     seed: int = Field(
@@ -152,6 +179,51 @@ class Settings(BaseSettings):
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
+    exports: str | None = Field(
+        default=",".join(get_args(Form)),
+        description="Forms to write the final model in, besides model.keras; with commas between.",
+    )
+    champion: str = Field(
+        default="default",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Name of the champion that the final model is compared with; a store may keep several.",
+    )
+    promotion_margin: float = Field(
+        default=0.05, ge=0, description="Points of accuracy that a new champion may lack, as far as 95 % tell."
+    )
+    promotion_slack: float = Field(
+        default=2.0, ge=1, description="So many times as slow, large and badly calibrated as the old one it may be."
+    )
+    reserve: float = Field(
+        default=0.0, ge=0, le=0.9, description="Share of the test images that only the gate sees, and no report."
+    )
+
+    mlflow: str | None = Field(
+        default=None, description="URI of an MLflow tracking server that the run is sent to, too."
+    )
+
+    @property
+    def export_forms(self) -> tuple[Form, ...]:
+        """The names in `exports`."""
+        return tuple(cast(Form, name.strip()) for name in (self.exports or "").split(",") if name.strip())
+
+    @field_validator("exports")
+    @classmethod
+    def _check_exports(cls, exports: str | None) -> str | None:
+        names = [name.strip() for name in (exports or "").split(",") if name.strip()]
+        if not set(names) <= set(get_args(Form)):
+            raise PydanticCustomError("forms", "names out of " + ", ".join(get_args(Form)))
+        return exports
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _check_pattern(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise PydanticCustomError("pattern", f"a regular expression ({error})") from error
+        return pattern
 
     @classmethod
     def settings_customise_sources(

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.foundation.files import DamagedFileError, write_atomic
+from mnist_models.foundation.files import DamagedFileError, NewFile
 from mnist_models.foundation.records import FileReference
 
 LOCK_POLL = 0.2  # seconds between two looks at a lock that another holds
@@ -67,13 +67,6 @@ class Store:
                 f"Expected a writable folder for --store. Received: {self.root} ({error.strerror or error})"
             ) from error
 
-    def reference(self, path: Path) -> FileReference:
-        """Returns the reference (relative path, SHA-256, size) of a file in this store."""
-        data = path.read_bytes()
-        return FileReference(
-            path=path.relative_to(self.root).as_posix(), sha256=hashlib.sha256(data).hexdigest(), size=len(data)
-        )
-
     def verify(self, reference: FileReference) -> Path:
         """Returns the absolute path of a referenced file once its bytes are those that were written.
 
@@ -95,10 +88,16 @@ class Store:
 
     def write(self, relative: str | Path, data: bytes) -> FileReference:
         """Writes a file atomically and returns its reference."""
+        with NewFile(self.root / relative) as file:
+            file.write(data)
+            return self.place(file, relative)
+
+    def place(self, file: NewFile, relative: str | Path) -> FileReference:
+        """Puts a file that is written where it shall lie, and returns its reference."""
         path = self.root / relative
-        write_atomic(path, data)
+        file.place(path)
         return FileReference(
-            path=path.relative_to(self.root).as_posix(), sha256=hashlib.sha256(data).hexdigest(), size=len(data)
+            path=path.relative_to(self.root).as_posix(), sha256=file.digest.hexdigest(), size=file.size
         )
 
     def write_array(self, relative: str | Path, array: np.ndarray) -> FileReference:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference, read_split, scale
+from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.records import Record, SealedRecord
 from mnist_models.foundation.store import Store
-from mnist_models.judging.members import build_member, set_weights
+from mnist_models.judging.confident_learning import Doubts, Suspect, doubt, suspects
+from mnist_models.judging.members import build_member, predict, set_weights
+from mnist_models.judging.quality import Quality, quality
+from mnist_models.judging.reserve import open_rows
 from mnist_models.judging.scores import ClassScore, Score, class_scores, confusion_matrix, score
 from mnist_models.training.result import TrainingResult, load_weights
-
-BATCH = 250  # with more, this would be what needs the most memory
 
 
 class MemberScore(Score):
@@ -38,10 +39,14 @@ class FinalResult(SealedRecord):
         stage: The stage that validation chose.
         members: Each seed's score.
         ensemble: The score of the members' averaged probabilities.
-        test_images: Number of test images.
+        test_images: Number of test images that were read.
         confusion_matrix: Counts; row = true class, column = predicted class.
         per_class: One entry per class.
+        quality: Figures that say more than accuracy where classes are not alike.
         mistakes: All misclassified images, the surest first.
+        suspects: The most doubtful labels of the test set, the most doubtful first.
+        set_aside: How many labels count as wrong by confident learning.
+        without_suspects: The ensemble's score without these; None where none or all count as wrong.
     """
 
     stage: str
@@ -50,11 +55,15 @@ class FinalResult(SealedRecord):
     test_images: int
     confusion_matrix: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScore, ...]
+    quality: Quality
     mistakes: tuple[Mistake, ...]
+    suspects: tuple[Suspect, ...] = ()
+    set_aside: int = 0
+    without_suspects: Score | None = None
 
 
 def evaluate_final(
-    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str
+    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, reserve: float = 0.0, key: str
 ) -> FinalResult:
     """Reads the test set, once, for the members of the final model.
 
@@ -63,6 +72,7 @@ def evaluate_final(
         members: Trainings with weights of one network, one per seed.
         dataset: The data set they were trained on.
         root: The store's root.
+        reserve: Share of the test images that are not read, because only the gate sees them.
         key: Cache key that the record carries.
 
     Raises:
@@ -70,14 +80,17 @@ def evaluate_final(
     """
     store = Store(root)
     test = read_split(store, dataset, "test")
-    x, labels = scale(test.x), np.asarray(test.y)
+    rows = open_rows(test.x, reserve)
+    x, labels = test.x[rows], np.asarray(test.y[rows])
     model = build_member(store, members[0], dataset)
     probabilities = []
     for member in members:  # of one network, traced once: only the weights differ
         set_weights(model, load_weights(store, member))
-        probabilities.append(model.predict(x, batch_size=BATCH, verbose=0).astype(np.float64))
+        probabilities.append(predict(model, x).astype(np.float64))
     average = np.mean(probabilities, axis=0)
     matrix = confusion_matrix(labels, average.argmax(axis=1), dataset.classes)
+    per_class = class_scores(matrix)
+    doubts = doubt(average, labels)
     return FinalResult(
         key=key,
         stage=stage,
@@ -88,18 +101,28 @@ def evaluate_final(
         ensemble=Score(**score(average, labels)),
         test_images=len(labels),
         confusion_matrix=tuple(tuple(int(count) for count in row) for row in matrix),
-        per_class=class_scores(matrix),
-        mistakes=_mistakes(average, labels),
+        per_class=per_class,
+        quality=quality(average, labels, per_class),
+        mistakes=_mistakes(average, labels, rows),
+        suspects=suspects(doubts, labels, lambda row: ("test", int(rows[row]))),
+        set_aside=int(doubts.wrong.sum()),
+        without_suspects=_score_without(doubts, average, labels),
     )
 
 
-def _mistakes(probabilities: np.ndarray, labels: np.ndarray) -> tuple[Mistake, ...]:
+def _score_without(doubts: Doubts, probabilities: np.ndarray, labels: np.ndarray) -> Score | None:
+    """The score on the images whose labels do not count as wrong."""
+    kept = ~doubts.wrong
+    return Score(**score(probabilities[kept], labels[kept])) if doubts.wrong.any() and kept.any() else None
+
+
+def _mistakes(probabilities: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> tuple[Mistake, ...]:
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     surest_first = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
     return tuple(
         Mistake(
-            index=int(index),
+            index=int(rows[index]),
             label=int(labels[index]),
             predicted=int(predicted[index]),
             probability=float(probabilities[index, predicted[index]]),

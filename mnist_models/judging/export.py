@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
 
 class ExportedModel(SealedRecord):
-    """A `.keras` file: float32 [n, height, width, channels] in [0, 1] → float32 [n, classes], probabilities."""
+    """A `.keras` file: float32 [n, height, width, channels] in [0, 1] → float32 [n, classes], probabilities.
+
+    Attributes:
+        file: The file; its bytes hold the time at which it was written, too.
+        weights: SHA-256 of the weights alone: two models that are the same to the bit have the same.
+    """
 
     file: FileReference
+    weights: str
 
 
 def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str) -> ExportedModel:
@@ -46,8 +53,18 @@ def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, ro
     average = keras.layers.Average(name="probabilities")(outputs) if len(outputs) > 1 else outputs[0]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        keras.Model(inputs, average, name="ensemble").save(path)
-        return ExportedModel(key=key, file=store.write(f"weights/{key}.keras", path.read_bytes()))
+        ensemble = keras.Model(inputs, average, name="ensemble")
+        ensemble.save(path)
+        file = store.write(f"weights/{key}.keras", path.read_bytes())
+        return ExportedModel(key=key, file=file, weights=weights_digest(ensemble))
+
+
+def weights_digest(model: keras.Model) -> str:
+    """Returns the SHA-256 of a model's weights, in their order, with their shapes and types."""
+    content = hashlib.sha256()
+    for array in model.get_weights():
+        content.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())
+    return content.hexdigest()
 
 
 def _with_plain_layers(model: keras.Model) -> keras.Model:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mnist_models.foundation.records import Record
+from mnist_models.inspection.area import Z_95
 
-Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 LOWEST_PROBABILITY = 1e-7  # keeps the logarithm of a probability finite, as Keras does
 
 
@@ -22,12 +24,16 @@ class Score(Record):
 
 
 class ClassScore(Record):
-    """Figures of one class: precision and recall are shares of what was predicted and of what is there."""
+    """Figures of one class: precision and recall are shares of what was predicted and of what is there.
+
+    `recall_95` is the recall's 95 % Wilson interval; from 0 to 1 where the class has no images.
+    """
 
     label: int
     count: int
     precision: float
     recall: float
+    recall_95: tuple[float, float]
     f1: float
 
 
@@ -65,6 +71,16 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
+def balanced_accuracy(scores: Sequence[ClassScore]) -> float:
+    """Mean recall of the classes that have images: each class counts as much, however large it is."""
+    return statistics.fmean(score.recall for score in scores if score.count)
+
+
+def macro_f1(scores: Sequence[ClassScore]) -> float:
+    """Mean F1 of the classes that have images."""
+    return statistics.fmean(score.f1 for score in scores if score.count)
+
+
 def class_scores(matrix: np.ndarray) -> tuple[ClassScore, ...]:
     """Precision, recall and F1 of each class; 0 where a class was never there or never predicted."""
     scores = []
@@ -76,6 +92,7 @@ def class_scores(matrix: np.ndarray) -> tuple[ClassScore, ...]:
                 count=there,
                 precision=hits / predicted if predicted else 0.0,
                 recall=hits / there if there else 0.0,
+                recall_95=wilson_interval(hits, there) if there else (0.0, 1.0),
                 f1=2 * hits / (there + predicted) if there + predicted else 0.0,
             )
         )

@@ -132,7 +132,7 @@ class Program:
             logits = self.trainee.one_view(images, training=True)
             cross_entropies = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
             losses = self._smoothed(cross_entropies, logits)
-            objective = tf.reduce_mean(losses)
+            objective = tf.reduce_mean(self._weighted(losses, labels))
         self._tunable.hand_out(None)
         gradients = self._tunable.add_penalty(tape.gradient(objective, self._variables), self._variables)
         self._optimizer.learning_rate.assign(rate)
@@ -145,6 +145,11 @@ class Program:
             return cross_entropies
         uniform = tf.reduce_logsumexp(logits, axis=1) - tf.reduce_mean(logits, axis=1)
         return (1 - smoothing) * cross_entropies + smoothing * uniform
+
+    def _weighted(self, losses: Any, labels: Any) -> Any:
+        """The losses as they count in a step; what is reported, and what is hard, is judged without weights."""
+        weights = self.shape.class_weights
+        return losses if weights is None else losses * tf.gather(tf.constant(weights, tf.float32), labels)
 
     def _all_variables(self) -> list[Any]:
         return [*self.trainee.model.variables, *self._optimizer.variables]

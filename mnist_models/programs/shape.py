@@ -31,6 +31,7 @@ class Shape(Record):
         optimizer: Without its learning rate and schedule.
         augmentation: What kind of; None for none.
         label_smoothing: Share of the target that is spread over all classes.
+        class_weights: How much an image of each class counts in a step; None for all alike.
         batch_size: Images per step.
         precision: Of the products in training steps.
     """
@@ -42,6 +43,7 @@ class Shape(Record):
     optimizer: Optimizer
     augmentation: Kind | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    class_weights: tuple[float, ...] | None = None
     batch_size: int = Field(ge=1)
     precision: Precision = "float32"
 

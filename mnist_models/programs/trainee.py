@@ -11,14 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_models.data.augmentation import Augmentation, draw_transforms, transform
-from mnist_models.data.dataset import Images
+from mnist_models.data.dataset import Images, evaluation_batch
 from mnist_models.networks.by_name import build_network
 from mnist_models.programs.calibration import fit_temperature
 from mnist_models.programs.graphs import add_up, batches, compile_graph, image_signature, scale_pixels, tensor_over
 from mnist_models.programs.shape import Shape
 
-EVALUATION_BATCH = 250  # in float32: with more, validation would be what needs the most memory
-RECALIBRATION_BATCH = 500
+RECALIBRATION_BATCH = 2  # times as many images as are evaluated at a time
 RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
 CALIBRATION_IMAGES = 10_000
 
@@ -88,7 +87,7 @@ class Trainee:
     def recalibrate(self, images: Images, generator: np.random.Generator) -> None:
         """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
         chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
-        for rows in batches(len(chosen), RECALIBRATION_BATCH):
+        for rows in batches(len(chosen), RECALIBRATION_BATCH * evaluation_batch(self._shape.image_shape)):
             self._observe(images.x[chosen[rows]])
 
     def calibrate(self, images: Images, ranges: Augmentation | None, generator: np.random.Generator) -> None:
@@ -98,7 +97,7 @@ class Trainee:
         chosen = generator.permutation(len(images))[:CALIBRATION_IMAGES]
         transforms = draw_transforms(ranges, len(chosen), self._shape.image_shape, generator)
         logits = []
-        for rows in batches(len(chosen), EVALUATION_BATCH):
+        for rows in batches(len(chosen), evaluation_batch(self._shape.image_shape)):
             seen = transform(scale_pixels(images.x[chosen[rows]]), transforms[rows], self._shape.augmentation)
             logits.append(network(seen, training=False).numpy())
         temperature = fit_temperature(np.concatenate(logits), images.y[chosen])
@@ -130,10 +129,11 @@ def _one_view(model: keras.Model) -> Any:
 
 def _evaluate(network: keras.Model, pixels: Any, labels: Any) -> tuple[Any, Any, Any]:
     """Totals, float64 [2], and of each image the loss, float32 [n], and whether it is answered rightly, bool [n]."""
-    count = (tf.shape(labels)[0] + EVALUATION_BATCH - 1) // EVALUATION_BATCH
+    size = evaluation_batch(tuple(pixels.shape[1:]))
+    count = (tf.shape(labels)[0] + size - 1) // size
 
     def evaluate(batch: Any, totals: Any, every_loss: Any, every_answer: Any) -> tuple[Any, Any, Any, Any]:
-        rows = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+        rows = slice(batch * size, (batch + 1) * size)
         logits = network(scale_pixels(pixels[rows]), training=False)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels[rows], logits=logits)
         correct = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels[rows])

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnist_models.export.form import ExportedForm
+from mnist_models.judging.quality import Quality
 from mnist_models.report.run import Run, StageResult
 from mnist_models.search.trials import Trial
 
@@ -49,7 +51,15 @@ def metrics(run: Run, environment: Mapping[str, str], code_fingerprint: str) -> 
             "members": [member.model_dump(include={"seed", "test_accuracy", "test_loss"}) for member in final.members],
             "ensemble": final.ensemble.model_dump(mode="json"),
             "confusion_matrix": [list(row) for row in final.confusion_matrix],
+            "quality": _quality_metrics(final.quality),
+            "classes": [
+                {"name": name, **scores.model_dump(mode="json", exclude={"label"})}
+                for name, scores in zip(run.dataset.names, final.per_class, strict=True)
+            ],
+            "labels_set_aside": final.set_aside,
+            "without_labels_set_aside": final.without_suspects and final.without_suspects.model_dump(mode="json"),
         },
+        "exports": [_export_metrics(form) for form in run.exports],
         "seconds": run.seconds,
     }
 
@@ -76,6 +86,17 @@ def trials_csv(trials: Sequence[Trial]) -> bytes:
         curve = " ".join(map(str, trial.curve))
         writer.writerow({**trial.model_dump(exclude={"values"}), **trial.values, "curve": curve})
     return buffer.getvalue().encode()
+
+
+def _quality_metrics(quality: Quality) -> dict[str, Any]:
+    """All but the points of plots."""
+    points = {"calibration": {"bins"}, "curves": {"roc", "precision_recall"}}
+    content: dict[str, Any] = quality.model_dump(mode="json", exclude=points)
+    return content
+
+
+def _export_metrics(form: ExportedForm) -> dict[str, Any]:
+    return {**form.model_dump(mode="json", exclude={"key", "seal", "files", "path"}), "size": form.size}
 
 
 def _stage_metrics(stage: StageResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from mnist_models.foundation.files import write_atomic
 from mnist_models.judging.scores import wilson_interval
@@ -31,6 +32,7 @@ def write_report(
     environment: dict[str, str],
     code_fingerprint: str,
     kept_pictures: Path | None = None,
+    data_sections: Markup | None = None,
 ) -> Path:
     """Writes `metrics.json`, `trials/<study>.csv`, `plots/*.png` and `report.html`, each atomically, the page last.
 
@@ -41,6 +43,7 @@ def write_report(
         environment: Versions and machine, by name.
         code_fingerprint: Of the code that computed the results.
         kept_pictures: A file that keeps the plots for a run with the same results.
+        data_sections: What was found in the data, HTML.
 
     Returns:
         The path of `report.html`, one file that needs no other.
@@ -58,16 +61,19 @@ def write_report(
         .get_template(TEMPLATE)
         .render(
             run_name=run.name,
-            settings=run.settings.model_dump(mode="json"),
+            settings=run.settings.model_dump(mode="json", exclude={"mlflow"}),  # whose URI may hold a password
             dataset=run.dataset,
             stages=run.stages,
             final=run.final,
             final_models=run.members,
             spread=_spread([member.test_accuracy for member in run.final.members]),
             environment=environment,
+            exports=run.exports,
+            promotion=run.promotion,
             seconds=run.seconds,
             code_fingerprint=code_fingerprint,
             pictures=embedded,
+            data_sections=data_sections,
         )
     )
     path = folder / "report.html"

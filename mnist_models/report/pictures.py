@@ -55,16 +55,19 @@ def _draw(
     stages: Sequence[StageResult], final: FinalResult, dataset: DatasetReference, mistake_images: np.ndarray
 ) -> Iterator[tuple[str, bytes]]:
     """Draws one plot at a time, so that only one figure is alive."""
-    from mnist_models.report import plots, training_plot  # matplotlib takes half a second to import
+    from mnist_models.report import judgement_plots, plots, training_plot  # matplotlib takes half a second to import
     from mnist_models.report.drawing import render
 
     yield "comparison", render(plots.comparison(stages, final.stage, final, dataset.validation))
     for stage in stages:
         yield f"training_{stage.name}", render(training_plot.training_curves(stage))
         yield from _draw_study(stage)
-    yield "confusion_matrix", render(plots.confusion_matrix(final))
+    yield "confusion_matrix", render(judgement_plots.confusion_matrix(final, dataset.names))
+    yield "reliability", render(judgement_plots.reliability(final.quality.calibration))
+    if final.quality.curves:
+        yield "curves", render(judgement_plots.curves(final.quality.curves, dataset.names[1]))
     if final.mistakes and len(mistake_images):
-        yield "mistakes", render(plots.mistakes(final, mistake_images))
+        yield "mistakes", render(judgement_plots.mistakes(final, mistake_images, dataset.names))
 
 
 def _draw_study(stage: StageResult) -> Iterator[tuple[str, bytes]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from mnist_models.champion import gate
+from mnist_models.champion.record import Champion
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import Record
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.evaluation import FinalResult
@@ -45,6 +48,26 @@ class StageResult(Record):
         return {**spec.hyperparameters, "learning_rate": spec.optimizer.learning_rate, **augmentation}
 
 
+class Promotion(Record):
+    """What became of a run's model at the gate.
+
+    Attributes:
+        outcome: What the gate said; "champion already" where the champion has the same weights.
+        reason: In words.
+        name: Of the champion, where the store has several.
+        champion: The champion after it; None where there is none.
+        decision: With all figures; None where there was nothing to compare.
+        readings: How often the gate has compared models so far, this time included.
+    """
+
+    outcome: Literal["promoted", "refused", "champion already"]
+    reason: str
+    name: str
+    champion: Champion | None
+    decision: gate.Decision | None = None
+    readings: int = 0
+
+
 class Run(Record):
     """A whole run.
 
@@ -56,6 +79,8 @@ class Run(Record):
         final: The judgement on the test set.
         members: The models of the final ensemble.
         seconds: From the run's begin to its end.
+        exports: The final model in other forms.
+        promotion: What became of the final model at the gate; None before.
     """
 
     name: str
@@ -65,3 +90,5 @@ class Run(Record):
     final: FinalResult
     members: tuple[TrainingResult, ...]
     seconds: float
+    exports: tuple[ExportedForm, ...] = ()
+    promotion: Promotion | None = None

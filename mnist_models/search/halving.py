@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_models.search.encoding import Grid
-from mnist_models.search.study import OracleSpec, Rung, Values
-from mnist_models.search.surrogate import Observation, enough, initial_design, propose
+from mnist_models.search.study import OracleSpec, Rung
+from mnist_models.surrogate.grid import Grid
+from mnist_models.surrogate.proposals import Observation, enough, initial_design, propose
+from mnist_models.surrogate.values import Values
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -11,10 +11,10 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import Record, digest
 from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import shares
 from mnist_models.training.specification import TrainingSpec
 
-Values = dict[str, int | float | str]
 USUAL_RATES = {"muon": 0.1, "sgd": 0.2, "adam": 4e-3}  # what a factor of 1 stands for
 COOLDOWN = 0.3  # of a trial's images, where its learning rate falls at the end
 FIRST_VALIDATION = 2_500  # images that judge the first of several rungs: enough to drop what is clearly worse
@@ -43,7 +43,7 @@ class OracleSpec(Record):
         max_trials: Of "grid"; None for all.
         max_epochs, factor: Of "hyperband".
         brackets: Of "halving": one after the other, each the rungs of its combinations.
-        proposals: Of "halving": "model" (`mnist_models.search.surrogate`), "random", or "grid" for every combination.
+        proposals: Of "halving": "model" (`mnist_models.surrogate`), "random", or "grid" for every combination.
         known: Of "halving": combinations that are tried first and trained to the last rung, whatever they score.
         portfolio: Of "halving": combinations that are tried right after these, among the trials of the first rung.
         seeds: Of "halving": trainings of each combination at the last rung.

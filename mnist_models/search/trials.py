@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnist_models.foundation.records import Record, SealedRecord
-from mnist_models.search.study import Proposal, Values
+from mnist_models.search.study import Proposal
+from mnist_models.surrogate.values import Values
 from mnist_models.training.result import TrainingResult
 
 

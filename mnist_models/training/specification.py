@@ -24,6 +24,7 @@ class TrainingSpec(Record):
         optimizer: Optimiser and schedule.
         augmentation: Of the training images; None for none.
         label_smoothing: Share of the target that is spread over all classes (Szegedy et al. 2016).
+        class_weights: How much an image of each class counts in a step; None for all alike.
         batch_size: Images per step.
         epochs: At most this many.
         shares: How often each epoch passes over the images, one number per epoch; None for once, always.
@@ -46,6 +47,7 @@ class TrainingSpec(Record):
     optimizer: Optimizer = Optimizer()
     augmentation: Augmentation | None = None
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    class_weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
     batch_size: int = Field(default=64, ge=1)
     epochs: int = Field(ge=1)
     shares: tuple[Annotated[float, Field(gt=0)], ...] | None = None
@@ -102,6 +104,7 @@ class TrainingSpec(Record):
             optimizer=self.optimizer,
             augmentation=self.augmentation.kind if self.augmentation else None,
             label_smoothing=self.label_smoothing,
+            class_weights=self.class_weights,
             batch_size=self.batch_size,
             precision=self.precision,
         )

@@ -16,11 +16,15 @@ import yaml
 
 from deployments.setup import read_deployments
 from mnist_models.foundation.settings import Settings
+from mnist_models.inference.request import Request
 from mnist_models.search.trials import StudyResult, Trial
 from tasks.artifacts import leaderboard
 from tests.conftest import ROOT
 
 DEPLOYMENTS = {entry["name"]: entry for entry in read_deployments()}
+
+
+TAKEN: dict[str, type[Settings | Request]] = {"settings": Settings, "request": Request}
 
 
 def flow_of(entry: dict[str, Any]) -> Any:
@@ -36,14 +40,14 @@ def test_the_pipeline_and_every_study_are_deployed() -> None:
         "cnn_augmentation",
         "cnn_learning_rate",
     }
-    assert set(DEPLOYMENTS) == {"nightly", "weekly", "monthly"} | stages
+    assert set(DEPLOYMENTS) == {"nightly", "weekly", "monthly", "answers"} | stages
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_a_deployment_fits_its_flow(name: str) -> None:
     entry = DEPLOYMENTS[name]
-    settings = flow_of(entry).validate_parameters(entry["parameters"])["settings"]
-    assert settings == Settings(**entry["parameters"]["settings"])
+    [(kind, parameters)] = entry["parameters"].items()
+    assert flow_of(entry).validate_parameters(entry["parameters"])[kind] == TAKEN[kind](**parameters)
     assert entry["concurrency_limit"] == {"limit": 1, "collision_strategy": "ENQUEUE"}
     assert all(schedule["active"] is False for schedule in entry.get("schedules", []))
     assert entry["work_pool"]["name"] == "mnist"
@@ -104,10 +108,11 @@ def test_deploying_twice_changes_nothing_but_what_was_switched_on(server: str, t
 def test_compose_has_health_checks_volumes_and_no_default_password() -> None:
     text = (ROOT / "deployments/compose.yaml").read_text()
     content = yaml.safe_load(text)
-    for name in ("postgres", "server", "worker"):
+    for name in ("postgres", "server", "worker", "model"):
         assert content["services"][name]["healthcheck"]["test"], name
     assert set(content["volumes"]) == {"database", "store"}
     assert content["services"]["server"]["ports"] == ["127.0.0.1:4200:4200"]
+    assert content["services"]["model"]["ports"] == ["127.0.0.1:8000:8000"]
     secrets = re.findall(r"\$\{(\w+)(:\?)?", text)
     assert {name for name, required in secrets if required} == {name for name, _ in secrets}  # up is refused without
     assert ":-" not in text

@@ -22,6 +22,7 @@ import pytest
 
 from deployments import postgres
 from mnist_models.foundation.settings import parse_command_line
+from running.ports import is_taken
 from tests.conftest import ROOT, TINY, Run, free_port
 
 AUTHENTICATION = ("operator", "only for this test")
@@ -35,12 +36,14 @@ class Stack:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.url = f"http://127.0.0.1:{free_port()}/api"
+        self.model_port = free_port()
         self.mark = f"OPERATIONS_TEST={home}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}
         environment |= {"PREFECT_SERVER_API_AUTH_STRING": ":".join(AUTHENTICATION), "OPERATIONS_TEST": str(home)}
         if not has_postgres():
             environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{home}/prefect.db"
         command = [sys.executable, str(ROOT / "deployments/stack.py"), "--home", str(home), "--silence", str(SILENCE)]
+        command += ["--model-port", str(self.model_port)]
         with (home / "stack.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", self.url.rpartition(":")[2].removesuffix("/api")],
@@ -152,6 +155,11 @@ def test_nobody_comes_in_without_the_password(stack: Stack) -> None:
     assert httpx.post(f"{stack.url}/flow_runs/filter", json={}, auth=AUTHENTICATION).status_code == 200
 
 
+def test_the_stack_has_a_server_of_the_model(stack: Stack) -> None:
+    wait_for(lambda: is_taken("127.0.0.1", stack.model_port), 30)
+    assert "canvas" in httpx.get(f"http://127.0.0.1:{stack.model_port}/").text
+
+
 def test_a_stack_without_a_password_does_not_start(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     for value in ({}, {"PREFECT_SERVER_API_AUTH_STRING": "operator:"}):
@@ -161,7 +169,7 @@ def test_a_stack_without_a_password_does_not_start(tmp_path: Path) -> None:
         assert "expected PREFECT_SERVER_API_AUTH_STRING=user:password" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["deployments/stack.py", "running/ui.py"])
+@pytest.mark.parametrize("script", ["deployments/stack.py", "deployments/demo.py", "running/ui.py", "running/serve.py"])
 def test_a_taken_port_is_refused(script: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -55,7 +55,7 @@ def test_every_network_is_under_contract() -> None:
 @pytest.mark.parametrize(("network", "hyperparameters"), EXAMPLES)
 class TestContract:
     def test_builds_for_other_images(self, network: Network, hyperparameters: dict[str, Any]) -> None:
-        for shape, classes in (((28, 28, 1), 10), ((9, 12, 3), 4)):
+        for shape, classes in (((28, 28, 1), 10), ((9, 12, 3), 4), ((8, 8, 1), 2), ((128, 128, 3), 200)):
             model = build_network(network, shape, classes, hyperparameters)
             probabilities = model.predict(np.random.default_rng(0).random((3, *shape), dtype=np.float32), verbose=0)
             assert probabilities.shape == (3, classes)

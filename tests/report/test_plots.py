@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from mnist_models.judging.quality import Bin, Calibration, curves
 from mnist_models.judging.scores import wilson_interval
-from mnist_models.report import plots, training_plot
+from mnist_models.report import judgement_plots, plots, training_plot
 from mnist_models.report.drawing import render
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import percent
@@ -19,7 +20,7 @@ def texts(figure: Figure) -> dict[tuple[float, float], str]:
 
 
 def test_confusion_matrix_has_true_classes_in_rows() -> None:
-    figure = plots.confusion_matrix(final([[10, 7], [2, 9]]))
+    figure = judgement_plots.confusion_matrix(final([[10, 7], [2, 9]]), ["cat", "dog"])
     (axes,) = figure.axes
     assert texts(figure) == {(0, 0): "10", (1, 0): "7", (0, 1): "2", (1, 1): "9"}  # (x, y): "count"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
@@ -29,11 +30,15 @@ def test_confusion_matrix_has_true_classes_in_rows() -> None:
     assert mistakes[0, 1] == 7 and mistakes[1, 0] == 2 and np.isnan(mistakes[0, 0])
 
 
-@pytest.mark.parametrize("classes", [2, 10, 37, 100])
+@pytest.mark.parametrize("classes", [2, 10, 37, 200])
 @pytest.mark.parametrize("mistakes", [0, 4])
 def test_confusion_matrix_of_any_number_of_classes(classes: int, mistakes: int) -> None:
-    figure = plots.confusion_matrix(final(diagonal(classes, mistakes)))
-    assert len(texts(figure)) == classes + min(mistakes, classes)
+    names = [f"kind {label}" for label in range(classes)]
+    figure = judgement_plots.confusion_matrix(final(diagonal(classes, mistakes)), names)
+    (axes,) = figure.axes
+    few = classes <= 40
+    assert len(texts(figure)) == (classes + min(mistakes, classes) if few else 0)
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == (names[:2] if few else ["0", "10"])
     assert png_size(render(figure))[0] > 1000
 
 
@@ -41,10 +46,30 @@ def test_confusion_matrix_of_any_number_of_classes(classes: int, mistakes: int) 
 @pytest.mark.parametrize("number", [0, 1, 60])
 def test_gallery_shows_at_most_fifty_mistakes(channels: int, number: int) -> None:
     judged = final(diagonal(3, number))
-    figure = plots.mistakes(judged, images(number, channels))
+    figure = judgement_plots.mistakes(judged, images(number, channels), ["cat", "dog", "a very long name indeed"])
     assert len(figure.axes[0].images) == min(number, 50)
     if number:
-        assert f"{judged.mistakes[0].label} → {judged.mistakes[0].predicted}" in texts(figure).values()
+        assert "cat → dog" in texts(figure).values()
+    if number > 2:
+        assert "a very long n… → cat" in texts(figure).values()
+    png_size(render(figure))
+
+
+@pytest.mark.parametrize("bins", [1, 15])
+def test_reliability_shows_all_bins(bins: int) -> None:
+    sure = np.linspace(0.55, 0.99, bins) if bins > 1 else np.array([1.0])
+    found = Calibration(ece=0.1, bins=tuple(Bin(count=7, confidence=float(c), accuracy=3 / 7) for c in sure))
+    figure = judgement_plots.reliability(found)
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines][-1] == bins
+    assert len(figure.axes[1].patches) == bins
+    png_size(render(figure))
+
+
+def test_curves_name_what_is_looked_for() -> None:
+    found = curves(np.array([0.1, 0.4, 0.35, 0.8, 0.8]), np.array([0, 0, 1, 1, 1]))
+    figure = judgement_plots.curves(found, "malignant")
+    assert "malignant" in figure.texts[0].get_text()
+    assert [axes.get_xlabel() for axes in figure.axes] == ["false positive rate", "recall"]
     png_size(render(figure))
 
 

@@ -111,22 +111,51 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
             "members": [{"seed": seed, "test_accuracy": 30 / 33, "test_loss": 0.1} for seed in (1, 2)],
             "ensemble": {"test_accuracy": 30 / 33, "test_loss": 0.1, "wilson_95": list(wilson_interval(30, 33))},
             "confusion_matrix": MATRIX,
+            "quality": {
+                "balanced_accuracy": pytest.approx((10 / 11 + 1 + 9 / 11) / 3),
+                "macro_f1": pytest.approx((20 / 23 + 22 / 23 + 18 / 20) / 3),
+                "calibration": {"ece": pytest.approx(30 / 33 - 0.9)},
+                "first": None,
+                "curves": None,
+            },
+            "classes": [
+                {
+                    "name": "0",
+                    "count": 11,
+                    "precision": 10 / 12,
+                    "recall": 10 / 11,
+                    "f1": 20 / 23,
+                    "recall_95": list(wilson_interval(10, 11)),
+                },
+                {
+                    "name": "1",
+                    "count": 11,
+                    "precision": 11 / 12,
+                    "recall": 1.0,
+                    "f1": 22 / 23,
+                    "recall_95": list(wilson_interval(11, 11)),
+                },
+                {
+                    "name": "2",
+                    "count": 11,
+                    "precision": 1.0,
+                    "recall": 9 / 11,
+                    "f1": 18 / 20,
+                    "recall_95": list(wilson_interval(9, 11)),
+                },
+            ],
+            "labels_set_aside": 0,
+            "without_labels_set_aside": None,
         },
+        "exports": [],
         "seconds": 12.5,
     }
 
 
 def test_files_are_where_they_are_expected(tmp_path: Path) -> None:
     assert write(tmp_path / "new" / "run") == tmp_path / "new" / "run" / "report.html"
-    names = [
-        "comparison",
-        "confusion_matrix",
-        "hyperparameters_grid",
-        "mistakes",
-        "study_grid",
-        "training_baseline",
-        "training_grid",
-    ]
+    names = ["comparison", "confusion_matrix", "hyperparameters_grid", "mistakes", "reliability", "study_grid"]
+    names += ["training_baseline", "training_grid"]
     assert sorted(path.relative_to(tmp_path / "new" / "run").as_posix() for path in tmp_path.rglob("*.*")) == [
         "metrics.json",
         *(f"plots/{name}.png" for name in names),

@@ -14,8 +14,9 @@ from mnist_models.search.decision import decide
 from mnist_models.search.halving import Halving, rungs
 from mnist_models.search.oracles import HalvingOracle, build_oracle
 from mnist_models.search.spaces import search_space
-from mnist_models.search.study import OracleSpec, Proposal, Rung, Study, Values
+from mnist_models.search.study import OracleSpec, Proposal, Rung, Study
 from mnist_models.search.trials import Trial, with_fates
+from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import shares
 from mnist_models.training.specification import TrainingSpec
 from tests import examples

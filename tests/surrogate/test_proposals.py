@@ -11,10 +11,10 @@ import pytest
 from keras_tuner import HyperParameters
 from threadpoolctl import threadpool_limits
 
-from mnist_models.search.encoding import Grid
 from mnist_models.search.spaces import search_space
-from mnist_models.search.study import Values
-from mnist_models.search.surrogate import Observation, enough, initial_design, propose
+from mnist_models.surrogate.grid import Grid
+from mnist_models.surrogate.proposals import Observation, enough, initial_design, propose
+from mnist_models.surrogate.values import Values
 
 SPACES = ["fully_connected_grid", "fully_connected_hyperband", "cnn_bayesian", "cnn_augmentation", "cnn_learning_rate"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from mnist_models.search.study import Values
+from mnist_models.surrogate.values import Values
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -20,8 +20,8 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist, pdist, squareform
 from scipy.special import ndtr
 
-from mnist_models.search.encoding import Floats, Grid, Integers
-from mnist_models.search.study import Values
+from mnist_models.surrogate.grid import Floats, Grid, Integers
+from mnist_models.surrogate.values import Values
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters

@@ -1,0 +1,144 @@
+"""CSV, as Kaggle's digit recogniser has it: a label and the pixels of an image in each line."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from mnist_models.sources.limits import check_file, check_shape
+from mnist_models.sources.source import CHUNK_BYTES, Chunk, DataError, ImageShape, Options, Part, PartName, Source
+
+LABEL = "label"
+MOST_HEADER_BYTES = 2**22
+IDS = {"id", "imageid", "image_id"}  # columns of numbers that are no pixels
+
+
+def open_csv(where: Path, options: Options) -> Source:
+    """Describes one table, or `train.csv` with `test.csv` and perhaps `validation.csv`, by their header lines.
+
+    Raises:
+        DataError: If a header is not that of a table of pixels, or tables differ.
+    """
+    files: dict[PartName, Path] = {"train": where} if where.is_file() else _by_part(where)
+    columns = {part: _columns(path) for part, path in files.items()}
+    shapes = {part: _shape(files[part], names, options) for part, names in columns.items()}
+    for part, shape in shapes.items():
+        if shape != shapes["train"]:
+            raise DataError(f"{files[part]}: expected the training images' shape {shapes['train']}. Received: {shape}.")
+    for part, names in columns.items():
+        if part != "test" and LABEL not in names:
+            raise DataError(f"{files[part]}: expected a column {LABEL!r}. Received: {', '.join(names[:5])}, …")
+    parts = [_part(part, path, columns[part], shapes[part], options) for part, path in files.items()]
+    return Source(where, shapes["train"], tuple(parts))
+
+
+def _by_part(where: Path) -> dict[PartName, Path]:
+    files: dict[PartName, Path] = {}
+    spellings: dict[str, PartName] = {"train": "train", "test": "test", "valid": "validation"}
+    for path in sorted(where.glob("*.csv")):
+        for spelling, part in spellings.items():
+            if spelling in path.stem.lower():
+                if part in files:
+                    raise DataError(
+                        f"{where}: expected one table to {part}. Received: {files[part].name}, {path.name}."
+                    )
+                files[part] = path
+                break
+    return files
+
+
+def _columns(path: Path) -> list[str]:
+    check_file(path)
+    with path.open("rb") as file:
+        line = file.readline(MOST_HEADER_BYTES)
+    try:
+        names = line.decode("utf-8-sig").strip().split(",")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected a table in UTF-8. Received: {error.reason}.") from error
+    names = [name.strip().strip('"') for name in names]
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise DataError(
+            f"{path}: expected a header line as {LABEL},pixel0,pixel1,… Received: {line[:60]!r}, with {len(names)} "
+            "columns or a name twice."
+        )
+    return names
+
+
+def _pixel_columns(names: Sequence[str], options: Options) -> list[str]:
+    return [name for name in names if name not in (LABEL, options.group_column) and name.lower() not in IDS]
+
+
+def _shape(path: Path, names: Sequence[str], options: Options) -> ImageShape:
+    """Square, grey or in colours, by the number of columns; any height and width where names are as 1x1 … 28x20."""
+    pixels = _pixel_columns(names, options)
+    places = [re.fullmatch(r"(\d+)x(\d+)(?:x([123]))?", name) for name in pixels]
+    if pixels and all(places):
+        height, width, channels = (max(int(place[axis] or 1) for place in places if place) for axis in (1, 2, 3))
+        sides = [(height, width, channels)]
+    else:
+        sides = [(math.isqrt(len(pixels) // channels),) * 2 + (channels,) for channels in (1, 3)]
+    for shape in sides:
+        if len(pixels) == math.prod(shape) and pixels:
+            found = (shape[1], shape[0], shape[2]) if options.transposed else shape
+            check_shape(path, "images", found)
+            return found
+    raise DataError(
+        f"{path}: expected a column for each pixel of a square image, as {LABEL},pixel0,…,pixel783, or columns named "
+        f"1x1, 1x2, … by row and column. Received: {len(pixels)} columns besides {LABEL!r}."
+    )
+
+
+def _part(part: PartName, path: Path, names: list[str], shape: ImageShape, options: Options) -> Part:
+    most = check_file(path) // (2 * math.prod(shape)) + 1  # a pixel takes a digit and a comma
+    return Part(part, most, lambda: _chunks(path, names, shape, options), labelled=LABEL in names)
+
+
+def _chunks(path: Path, names: list[str], shape: ImageShape, options: Options) -> Iterator[Chunk]:
+    pixels = _pixel_columns(names, options)
+    types = dict.fromkeys(names, pa.string()) | dict.fromkeys(pixels, pa.uint8())
+    if options.group_column and options.group_column not in names:
+        raise DataError(f"{path}: expected a column {options.group_column!r}, the --group-column. Received: none.")
+    try:
+        with pa.csv.open_csv(
+            path,
+            read_options=pa.csv.ReadOptions(block_size=2 * CHUNK_BYTES, use_threads=False),
+            convert_options=pa.csv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
+        ) as reader:
+            for batch in reader:
+                if batch.num_rows:
+                    yield _chunk(path, batch, pixels, shape, options)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path}: expected a line of {len(names)} values for each image, pixels from 0 to 255. Received: {error}."
+        ) from error
+
+
+def _chunk(path: Path, batch: pa.RecordBatch, pixels: list[str], shape: ImageShape, options: Options) -> Chunk:
+    images = np.empty((batch.num_rows, len(pixels)), np.uint8)
+    for number, name in enumerate(pixels):
+        column = batch.column(name)
+        if column.null_count:
+            raise DataError(f"{path}: expected pixels from 0 to 255. Received: an empty value in column {name!r}.")
+        images[:, number] = column.to_numpy(zero_copy_only=False)
+    stored = (shape[1], shape[0], shape[2]) if options.transposed else shape
+    images = images.reshape(-1, *stored)
+    return Chunk(
+        images.swapaxes(1, 2) if options.transposed else images,
+        _words(path, batch, LABEL),
+        _words(path, batch, options.group_column),
+    )
+
+
+def _words(path: Path, batch: pa.RecordBatch, name: str | None) -> np.ndarray | None:
+    if name is None or name not in batch.schema.names:
+        return None
+    column = batch.column(name)
+    if column.null_count:
+        raise DataError(f"{path}: expected a value for each image in column {name!r}. Received: an empty one.")
+    return np.array(column.to_pylist(), dtype=str)

@@ -1,0 +1,288 @@
+"""Parquet, as hubs store images: a column of pictures or of pixels, and one of labels, in one file or in shards."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
+
+from mnist_models.sources.decoding import BadPictureError, Look, common_shape, decode, look_at
+from mnist_models.sources.limits import check_file, check_ratio, check_shape, files_below
+from mnist_models.sources.pictures import SPLITS, Bad, group_finder
+from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source
+
+IMAGE, LABEL = ("image", "img"), ("label", "labels")
+BATCH = 1_024  # rows at a time
+FAILURES = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where in a table images, labels and groups are; `pictures` are decoded, else there are lists of pixels."""
+
+    image: str
+    label: str | None
+    pictures: bool
+    names: list[str] | None  # of the classes, where labels are numbers that count them
+
+
+def open_parquet(where: Path, options: Options) -> Source:
+    """Describes a file, or a folder of shards whose names or folders begin with train, test or validation.
+
+    Looks at the header of each picture, for its size.
+
+    Raises:
+        DataError: If a file is no Parquet, or has no column of images, or more unreadable ones than allowed.
+    """
+    paths = [where] if where.is_file() else [path for path in files_below(where) if path.suffix == ".parquet"]
+    files = _by_part(paths)
+    if "train" not in files:
+        raise DataError(
+            f"{where}: expected shards of a training set. Received: {', '.join(p.name for p in paths[:5])}."
+        )
+    columns = {part: _columns(shards[0], options) for part, shards in files.items()}
+    if columns["train"].label is None:
+        raise DataError(f"{files['train'][0]}: expected a column {' or '.join(LABEL)}. Received: none.")
+    bad = Bad(where, options.bad_images)
+    shape = _shape(files, columns, options, bad)
+    parts = [
+        Part(
+            part,
+            sum(_count(path) for path in shards),
+            lambda shards=shards, part=part: _chunks(shards, columns[part], shape, bad, options),  # type: ignore[misc]
+            labelled=columns[part].label is not None,
+        )
+        for part, shards in files.items()
+    ]
+    return Source(where, shape, tuple(parts), bad.names)
+
+
+def _by_part(paths: Sequence[Path]) -> dict[PartName, list[Path]]:
+    """Shards by the first of their name and their folder's that says so; all train where none does."""
+    files: dict[PartName, list[Path]] = {}
+    for path in sorted(paths):
+        words = (re.split(r"[-_.\d]", name.lower())[0] for name in (path.name, path.parent.name))
+        part: PartName = next((SPLITS[word] for word in words if word in SPLITS), "train")
+        files.setdefault(part, []).append(path)
+    return files
+
+
+def _open(path: Path) -> pa.parquet.ParquetFile:
+    size = check_file(path)
+    try:
+        file = pa.parquet.ParquetFile(path, page_checksum_verification=True, memory_map=False)
+        plain = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
+    except FAILURES as error:
+        raise _unreadable(path, error) from error
+    check_ratio(path, size, plain)
+    return file
+
+
+def _count(path: Path) -> int:
+    with _open(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _columns(path: Path, options: Options) -> _Columns:
+    with _open(path) as file:
+        try:
+            schema = file.schema_arrow
+        except FAILURES as error:
+            raise _unreadable(path, error) from error
+    image = next((name for name in IMAGE if name in schema.names), None)
+    if image is None:
+        raise DataError(f"{path}: expected a column {' or '.join(IMAGE)}. Received: {', '.join(schema.names[:9])}.")
+    kind = schema.field(image).type
+    pictures = _is_binary(kind) or (pa.types.is_struct(kind) and _is_binary(dict(_fields(kind)).get("bytes")))
+    if not pictures and not _is_list(kind):
+        raise DataError(f"{path}: expected {image} as a struct with bytes, or a list of pixels. Received: {kind}.")
+    if options.group_column and options.group_column not in schema.names:
+        raise DataError(f"{path}: expected a column {options.group_column!r}, the --group-column. Received: none.")
+    label = next((name for name in LABEL if name in schema.names), None)
+    return _Columns(image, label, pictures, _class_names(schema.metadata, label))
+
+
+def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
+    return ((kind.field(number).name, kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _is_binary(kind: Any) -> bool:
+    return kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> list[str] | None:
+    """The names that a hub keeps beside labels that are numbers."""
+    try:
+        content = json.loads((metadata or {})[b"huggingface"])
+        names = content["info"]["features"][label]["names"]
+        return names if all(isinstance(name, str) for name in names) else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _shape(
+    files: dict[PartName, list[Path]], columns: dict[PartName, _Columns], options: Options, bad: Bad
+) -> ImageShape:
+    looks: list[Look] = []
+    for part, shards in files.items():
+        for path in shards:
+            looks += _looks(path, columns[part], bad)
+    bad.names.clear()  # they are met again when they are decoded
+    if not looks:
+        raise DataError(f"{bad.path}: expected images to train on. Received: none that can be read.")
+    if not columns["train"].pictures:
+        first = looks[0]
+        shape = (first.height, first.width, 3 if first.colour else 1)
+        shape = (shape[1], shape[0], shape[2]) if options.transposed else shape
+    else:
+        shape = common_shape(looks, options.image_size)
+    check_shape(bad.path, "images", shape)
+    return shape
+
+
+def _looks(path: Path, columns: _Columns, bad: Bad) -> list[Look]:
+    """What the pictures of a file are like; of lists of pixels, the first stands for all."""
+    looks = []
+    for batch in _batches(path, [columns.image]):
+        if not columns.pictures:
+            height, width, channels = _list_shape(path, batch.column(0))
+            return [Look(height, width, channels == 3)]
+        for number, data in enumerate(_pictures(batch.column(0))):
+            try:
+                looks.append(look_at(data))
+            except BadPictureError as error:
+                bad.add(f"{path.name}, image {number}", error)
+    bad.check()
+    return looks
+
+
+def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
+    with _open(path) as file:
+        try:
+            for batch in file.iter_batches(BATCH, columns=names, use_threads=False):
+                batch.validate(full=True)
+                if batch.num_rows:
+                    yield batch
+        except FAILURES as error:
+            if isinstance(error, DataError):
+                raise
+            raise _unreadable(path, error) from error
+
+
+def _chunks(shards: list[Path], columns: _Columns, shape: ImageShape, bad: Bad, options: Options) -> Iterator[Chunk]:
+    names = [name for name in (columns.image, columns.label, options.group_column) if name]
+    for path in shards:
+        for batch in _batches(path, names):
+            images, kept = _images(path, batch, columns, shape, bad, options)
+            if len(images):
+                labels = _labels(path, batch, columns)
+                groups = _groups(path, batch, columns, options)
+                yield Chunk(images, None if labels is None else labels[kept], None if groups is None else groups[kept])
+    bad.check()
+
+
+def _images(
+    path: Path, batch: pa.RecordBatch, columns: _Columns, shape: ImageShape, bad: Bad, options: Options
+) -> tuple[np.ndarray, np.ndarray]:
+    """The images of a batch, and which of its rows they are."""
+    column = batch.column(columns.image)
+    if not columns.pictures:
+        stored = (shape[1], shape[0], shape[2]) if options.transposed else shape
+        pixels = _pixels(path, column, stored)
+        return pixels.swapaxes(1, 2) if options.transposed else pixels, np.arange(batch.num_rows)
+    images, kept = [], []
+    for number, data in enumerate(_pictures(column)):
+        try:
+            images.append(decode(data, shape))
+            kept.append(number)
+        except BadPictureError as error:
+            bad.add(f"{path.name}, image {number}", error)
+    return np.array(images, np.uint8).reshape(-1, *shape), np.array(kept, int)
+
+
+def _pictures(column: Any) -> Iterator[bytes]:
+    """The bytes of each picture; a path beside them is never followed."""
+    if pa.types.is_struct(column.type):
+        column = pa.compute.struct_field(column, "bytes")
+    for value in column:
+        yield value.as_py() or b""
+
+
+def _list_shape(path: Path, column: Any) -> ImageShape:
+    """Height, width and channels of the first list: nested, or of the pixels of a square image."""
+    sides: list[int] = []
+    value: Any = column[0].as_py()
+    while isinstance(value, list) and value:
+        sides.append(len(value))
+        value = value[0]
+    if len(sides) == 1:
+        for channels in (1, 3):
+            side = round((sides[0] / channels) ** 0.5)
+            if side * side * channels == sides[0]:
+                return side, side, channels
+    if len(sides) not in (2, 3):
+        raise DataError(f"{path}: expected lists of the pixels of an image. Received: lists of {sides} values.")
+    return sides[0], sides[1], (*sides, 1)[2]
+
+
+def _pixels(path: Path, column: Any, shape: ImageShape) -> np.ndarray:
+    count, values = len(column), column
+    while _is_list(values.type):
+        if values.null_count:
+            raise DataError(f"{path}: expected lists of pixels. Received: an empty value.")
+        lengths = pa.compute.list_value_length(values)
+        if len(lengths) and pa.compute.min(lengths) != pa.compute.max(lengths):
+            raise DataError(f"{path}: expected images of one shape, {shape}. Received: lists of several lengths.")
+        values = values.flatten()
+    if len(values) != count * int(np.prod(shape)) or values.null_count:
+        raise DataError(f"{path}: expected {np.prod(shape)} pixels for each image. Received: another number.")
+    pixels: np.ndarray = values.cast(pa.uint8()).to_numpy(zero_copy_only=False)
+    return pixels.reshape(count, *shape)
+
+
+def _labels(path: Path, batch: pa.RecordBatch, columns: _Columns) -> np.ndarray | None:
+    if columns.label is None:
+        return None
+    labels = _values(path, batch, columns.label)
+    if columns.names is None or labels.dtype.kind not in "iu":
+        return labels.astype(str) if labels.dtype.kind not in "iu" else labels
+    if labels.min() < 0 or labels.max() >= len(columns.names):
+        raise DataError(f"{path}: expected labels from 0 to {len(columns.names) - 1}. Received: {labels.max()}.")
+    named: np.ndarray = np.array(columns.names)[labels]
+    return named
+
+
+def _groups(path: Path, batch: pa.RecordBatch, columns: _Columns, options: Options) -> np.ndarray | None:
+    if options.group_column:
+        return _values(path, batch, options.group_column).astype(str)
+    find = group_finder(options)
+    if find is None:
+        return None
+    column = batch.column(columns.image)
+    if not pa.types.is_struct(column.type) or "path" not in dict(_fields(column.type)):
+        raise DataError(f"{path}: expected pictures with a path, for --group-pattern. Received: none.")
+    paths = pa.compute.struct_field(column, "path").to_pylist()
+    return np.array([find(Path(name or "")) for name in paths])
+
+
+def _values(path: Path, batch: pa.RecordBatch, name: str) -> np.ndarray:
+    column = batch.column(name)
+    if column.null_count:
+        raise DataError(f"{path}: expected a value for each image in column {name!r}. Received: an empty one.")
+    return np.array(column.to_pylist())
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: expected a Parquet file. Received: one that cannot be read ({error}).")

@@ -1,0 +1,95 @@
+"""The tasks that write the final model in other forms, a task each."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.conversion import missing_packages
+from mnist_models.export.exporting import export_form
+from mnist_models.export.form import ExportedForm
+from mnist_models.foundation.fingerprint import code_fingerprint
+from mnist_models.foundation.records import FileReference, digest
+from mnist_models.foundation.settings import Form, Settings
+from mnist_models.foundation.store import Store
+from mnist_models.judging.export import ExportedModel
+from tasks.artifacts import page
+from tasks.caching import DURABLE, exclusively, submit
+from tasks.retrying import RETRIED
+from tasks.stopping import STOPPED, stoppable
+from tasks.workers.interface import Turn
+from tasks.workers.process import quiet_import
+from tasks.workers.started import start_workers
+
+LOG = logging.getLogger(__name__)
+
+
+@task(name="export form", task_run_name="export {form}", **RETRIED, **DURABLE)
+@stoppable
+def export_form_task(
+    form: Form, model: FileReference, dataset: DatasetReference, reserve: float, root: Path, workers: int, key: str
+) -> ExportedForm:
+    """Writes and checks a form; see `mnist_models.export.exporting.export_form`."""
+    return start_workers(workers).run(Turn(), export_quietly, form, model, dataset, reserve, root, key=key)
+
+
+def export_quietly(*arguments: Any, key: str) -> ExportedForm:
+    """Converters write to stderr what they think of their own progress; nobody asked."""
+    with quiet_import():
+        return export_form(*arguments, key=key)
+
+
+def export_forms(model: ExportedModel, dataset: DatasetReference, settings: Settings) -> tuple[ExportedForm, ...]:
+    """Writes the final model in the forms that were asked for, side by side, or finds them done.
+
+    A form that cannot be written costs a warning, not the run.
+    """
+    keys = {form: _key(form, model, dataset, settings) for form in _possible(settings)}
+    with exclusively(settings, *keys.values()):
+        futures = {
+            form: submit(
+                export_form_task, settings, form, model.file, dataset, settings.reserve, Store(settings.store).root,
+                settings.workers, key=key,
+            )
+            for form, key in keys.items()
+        }  # fmt: skip
+        results = {form: future.result(raise_on_failure=False) for form, future in futures.items()}
+    return tuple(written for form, result in results.items() if (written := _told(form, result)))
+
+
+def _told(form: Form, result: ExportedForm | BaseException) -> ExportedForm | None:
+    """The form that was written; None, and a warning, where that failed."""
+    if isinstance(result, STOPPED):
+        raise result
+    if isinstance(result, BaseException):
+        LOG.warning("export  %s is left out: %s: %s", form, type(result).__name__, str(result)[:300])
+        return None
+    LOG.info(
+        "export  %s: %.2f MB, %.2f ms an image, %s of %s labels as Keras, largest difference %.1g",
+        form, result.size / 1e6, result.milliseconds, f"{result.labels_equal:,}", f"{result.images:,}",
+        result.largest_difference, extra=page(),
+    )  # fmt: skip
+    return result
+
+
+def _possible(settings: Settings) -> list[Form]:
+    """The forms that were asked for and whose packages are installed."""
+    asked = settings.export_forms
+    missing = {form: names for form in asked if (names := missing_packages(form))}
+    for form, names in missing.items():
+        LOG.info(
+            'export  %s is left out: %s not installed (pip install -e ".[export]")',
+            form,
+            ", ".join(names),
+            extra=page(),
+        )
+    return [form for form in asked if form not in missing]
+
+
+def _key(form: Form, model: ExportedModel, dataset: DatasetReference, settings: Settings) -> str:
+    code = code_fingerprint("export.exporting")
+    return f"form-{form}-{digest([form, model.file.sha256, dataset.seal, settings.reserve, code])}"
