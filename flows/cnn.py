@@ -71,6 +71,7 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
             optimizer=Optimizer(schedule="cooldown"),
             batch_size=BATCH_SIZE,
             epochs=1,
+            recalibrate=True,
             validation="last",
             keep="last",
             selection="random",
@@ -134,15 +135,21 @@ def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
 
 
 def finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference) -> TrainingSpec:
-    """How a CNN that was found is trained: longer than a trial, until it gets no better."""
+    """How a CNN that was found is trained: longer than a trial, to the end of a falling rate or until it gets no better.
+
+    Statistics of batch normalisation are taken anew at the end of a falling rate: after few steps, those of training are
+    still far from the truth.
+    """
+    falling = settings.cnn_schedule == "linear"
     return spec.model_copy(
         update={
             "epochs": settings.cnn_epochs,
             "shares": even_shares(settings.cnn_epochs, settings.epoch_images, dataset.train),
-            "patience": settings.patience,
+            "patience": None if falling else settings.patience,
             "optimizer": spec.optimizer.model_copy(update={"schedule": settings.cnn_schedule}),
+            "recalibrate": falling and spec.hyperparameters.get("batch_normalization") is not False,
             "validation": "every",
-            "keep": "best",
+            "keep": "last" if falling else "best",
             "selection": "random",
         }
     )
@@ -167,6 +174,7 @@ def _trial(spec: TrainingSpec) -> TrainingSpec:
             "shares": None,
             "patience": None,
             "optimizer": optimizer,
+            "recalibrate": True,
             "validation": "last",
             "keep": "last",
         }

@@ -17,8 +17,8 @@ from mnist_models.programs.calibration import fit_temperature
 from mnist_models.programs.graphs import add_up, batches, compile_graph, image_signature, scale_pixels, tensor_over
 from mnist_models.programs.shape import Shape
 
-RECALIBRATION_BATCH = 2  # times as many images as are evaluated at a time
-RECALIBRATION_IMAGES = 30_000  # 60 batches: with a momentum of 0.9, what was seen in training is forgotten
+RECALIBRATION_IMAGES = 30_000
+RECALIBRATION_BATCHES = 60  # with a momentum of 0.9, what was seen in training is forgotten
 CALIBRATION_IMAGES = 10_000
 
 
@@ -84,10 +84,17 @@ class Trainee:
         loss, accuracy = totals.numpy() / len(images)
         return float(loss), float(accuracy)
 
-    def recalibrate(self, images: Images, generator: np.random.Generator) -> None:
-        """Lets batch normalisation see images as they will be: augmented ones have other statistics."""
-        chosen = generator.permutation(len(images))[:RECALIBRATION_IMAGES]
-        for rows in batches(len(chosen), RECALIBRATION_BATCH * evaluation_batch(self._shape.image_shape)):
+    def recalibrate(self, images: Images, generator: np.random.Generator, seen: int) -> None:
+        """Lets batch normalisation see images as they will be: augmented ones have other statistics.
+
+        Args:
+            images: Of which to show some.
+            generator: Where the choice comes from.
+            seen: At most so many: as were trained on.
+        """
+        chosen = generator.permutation(len(images))[: min(RECALIBRATION_IMAGES, seen)]
+        largest = 2 * evaluation_batch(self._shape.image_shape)
+        for rows in batches(len(chosen), min(math.ceil(len(chosen) / RECALIBRATION_BATCHES), largest)):
             self._observe(images.x[chosen[rows]])
 
     def calibrate(self, images: Images, ranges: Augmentation | None, generator: np.random.Generator) -> None:

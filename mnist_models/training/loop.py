@@ -180,7 +180,8 @@ class _Loop:
         if self.hardness is not None:
             hard_images.note_losses(self.hardness, order, losses)
         if spec.recalibrate and self.epoch + 1 == spec.epochs:
-            self.program.trainee.recalibrate(self.train, generator)
+            seen = round(sum(spec.shares or (1.0,) * spec.epochs) * len(self.train))
+            self.program.trainee.recalibrate(self.train, generator, seen)
         if spec.calibrate and self.epoch + 1 == spec.epochs:
             self.program.trainee.calibrate(self.train, spec.augmentation, generator)
         return loss, accuracy
