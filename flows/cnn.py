@@ -135,10 +135,10 @@ def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
 
 
 def finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference) -> TrainingSpec:
-    """How a CNN that was found is trained: longer than a trial, to the end of a falling rate or until it gets no better.
+    """How a CNN is trained in the end: longer than a trial, to the end of a falling rate or until it gets no better.
 
-    Statistics of batch normalisation are taken anew at the end of a falling rate: after few steps, those of training are
-    still far from the truth.
+    Statistics of batch normalisation are taken anew at the end of a falling rate: after few steps, those of training
+    are still far from the truth.
     """
     falling = settings.cnn_schedule == "linear"
     return spec.model_copy(
