@@ -8,7 +8,8 @@ of whom five people were asked each, by their own networks (github.com/cleanlab/
 the fifteen are the labels that at most two of five agreed with).
 
 Planted: of 12,000 training and validation images one label in a hundred is changed to another at random; three folds,
-trained as in `quick`, judge them all. Counted is how many of those that are planted count as wrong, and how many of those that count as wrong are.
+trained as in `quick`, judge them all. Counted is how many of those that are planted count as wrong, and how many of
+those that count as wrong are planted.
 """
 
 from __future__ import annotations
