@@ -7,6 +7,7 @@ Layout of a store:
     weights/      weights of the models that a record points to
     checkpoints/  state of unfinished trainings, removed when their study ends
     locks/        who works on what at the moment
+    looks/        what a person reads of a data set; `latest_data` points at that of the last run
     runs/         what a person reads: one folder per run; `latest` points at the last finished one
     pictures.npz  the plots of the last run, for one with the same results
 """
