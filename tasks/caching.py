@@ -25,6 +25,7 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.predictions import Predictions
 from mnist_models.search.trials import StudyResult
 from mnist_models.training.result import TrainingResult
 from tasks.workers.interface import WorkersClosedError
@@ -32,7 +33,8 @@ from tasks.workers.started import workers_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
-    record.__name__: record for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
+    record.__name__: record
+    for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel, Predictions)
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(
     object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"

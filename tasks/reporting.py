@@ -18,25 +18,28 @@ from mnist_models.data.dataset import read_split
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
+from mnist_models.judging.predictions import Predictions
 from mnist_models.networks.by_name import NETWORKS
 from mnist_models.report.page import write_report
 from mnist_models.report.run import Run
 from mnist_models.report.words import percent
 from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
-from tasks.evaluation import export_members
+from tasks.evaluation import export_members, predict_members
 
 LOG = logging.getLogger(__name__)
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_task(run: Run, model: ExportedModel) -> Path:
+def report_task(run: Run, model: ExportedModel, predictions: Predictions | None) -> Path:
     """Writes the run's folder and points `latest` at it; never cached, since every run has its own."""
     store = Store(run.settings.store)
     folder = store.runs / run_folder(run.name)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(store.verify(model.file), folder / "model.keras")
+    if predictions:
+        shutil.copyfile(store.verify(predictions.file), folder / "predictions.csv")
     wrong = [mistake.index for mistake in run.final.mistakes]
     report = write_report(
         folder,
@@ -56,7 +59,9 @@ def report_task(run: Run, model: ExportedModel) -> Path:
 def write_run(run: Run) -> Path:
     """Reports a run and returns the path of its report."""
     model = export_members(list(run.members), run.dataset, run.settings)
-    future = report_task.submit(run, model)
+    unlabelled = run.dataset.unlabelled > 0
+    predictions = predict_members(list(run.members), run.dataset, run.settings) if unlabelled else None
+    future = report_task.submit(run, model, predictions)
     TASK_RUNS.append(future.task_run_id)
     report = future.result()
     LOG.info(

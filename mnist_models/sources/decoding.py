@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_models.sources.limits import MOST_FILE_BYTES, MOST_PIXELS
 from mnist_models.sources.source import ImageShape
@@ -108,6 +108,8 @@ def _open(data: bytes) -> Image.Image:
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadPictureError(f"it has more than {MOST_PIXELS:,} pixels") from error
+        except UnidentifiedImageError as error:
+            raise BadPictureError(f"it is no picture, or none of {', '.join(FORMATS)}") from error
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise BadPictureError(f"it has {width} x {height} pixels, more than {MOST_PIXELS:,}")

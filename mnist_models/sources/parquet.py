@@ -43,7 +43,7 @@ def open_parquet(where: Path, options: Options) -> Source:
         DataError: If a file is no Parquet, or has no column of images, or more unreadable ones than allowed.
     """
     paths = [where] if where.is_file() else [path for path in files_below(where) if path.suffix == ".parquet"]
-    files = _by_part(paths)
+    files: dict[PartName, list[Path]] = {"train": paths} if where.is_file() else _by_part(where, paths)
     if "train" not in files:
         raise DataError(
             f"{where}: expected shards of a training set. Received: {', '.join(p.name for p in paths[:5])}."
@@ -65,11 +65,12 @@ def open_parquet(where: Path, options: Options) -> Source:
     return Source(where, shape, tuple(parts), bad.names)
 
 
-def _by_part(paths: Sequence[Path]) -> dict[PartName, list[Path]]:
-    """Shards by the first of their name and their folder's that says so; all train where none does."""
+def _by_part(where: Path, paths: Sequence[Path]) -> dict[PartName, list[Path]]:
+    """Shards by the first of their name and their folders' that says so; all train where none does."""
     files: dict[PartName, list[Path]] = {}
     for path in sorted(paths):
-        words = (re.split(r"[-_.\d]", name.lower())[0] for name in (path.name, path.parent.name))
+        names = path.relative_to(where).parts[::-1]
+        words = (re.split(r"[-_.\d]", name.lower())[0] for name in names)
         part: PartName = next((SPLITS[word] for word in words if word in SPLITS), "train")
         files.setdefault(part, []).append(path)
     return files
