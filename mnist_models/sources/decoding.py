@@ -69,8 +69,6 @@ def decode(data: bytes, shape: ImageShape) -> np.ndarray:
     Raises:
         BadPictureError: If it cannot be decoded whole.
     """
-    if data.startswith(PNG):
-        _check_png(data)
     try:
         with _open(data) as picture:
             upright = picture if picture.format == "PNG" and "exif" not in picture.info else _turned(picture)
@@ -102,6 +100,8 @@ def common_shape(looks: Sequence[Look], image_size: int | None) -> ImageShape:
 def _open(data: bytes) -> Image.Image:
     if len(data) > MOST_FILE_BYTES:
         raise BadPictureError(f"its file has {len(data):,} bytes, more than {MOST_FILE_BYTES:,}")
+    if data.startswith(PNG):
+        _check_png(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:

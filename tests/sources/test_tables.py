@@ -107,11 +107,11 @@ BAD_PARQUET: dict[str, tuple[dict[str, object], str]] = {
     "no label": ({"image": PICTURES}, "expected a column label or labels. Received: none"),
     "words for images": ({"image": ["x"] * 12, "label": LABELS}, "a struct with bytes, or a list of pixels.*string"),
     "only a path": (
-        {"image": [{"bytes": None, "path": "/etc/passwd"}] * 12, "label": LABELS},
-        "--bad-images 12 .*own.parquet, image 0: ",
+        {"image": [{"bytes": None, "path": "/etc/passwd"}, *PICTURES[1:]], "label": LABELS},
+        "--bad-images 1 .*own.parquet, image 0: it is no picture",
     ),
     "ragged": ({"image": [[1, 2, 3, 4]] * 11 + [[1]], "label": LABELS}, "images of one shape"),
-    "too large": ({"image": [[1, 2, 3, 256]] * 12, "label": LABELS}, "cannot be read.*256"),
+    "too large": ({"image": [[1, 2, 3, 256]] * 12, "label": LABELS}, "pixels from 0 to 255. Received: .*256"),
     "no square": ({"image": [[1, 2]] * 12, "label": LABELS}, "expected lists of the pixels of an image"),
     "an empty label": ({"image": PICTURES, "label": [None, *LABELS[1:]]}, "a value for each image in column 'label'"),
 }
@@ -133,8 +133,8 @@ def test_a_label_that_the_hub_has_no_name_for_is_refused(tmp_path: Path) -> None
 
 
 def test_parquet_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
-    pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(2**27, np.uint8)), 2**20)
-    content = pa.table({"image": pixels, "label": list(range(2**7))})
+    pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(2**26 + 2**20, np.uint8)), 2**20)
+    content = pa.table({"image": pixels, "label": list(range(2**6 + 1))})
     pyarrow.parquet.write_table(content, tmp_path / "own.parquet", compression="zstd", use_dictionary=False)
     with pytest.raises(DataError, match="at most 200 times their stored size"):
         open_data(tmp_path / "own.parquet")
