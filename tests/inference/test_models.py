@@ -43,7 +43,8 @@ def test_litert_answers_as_keras_in_batches_of_any_size(champion: Store, digits:
 def test_onnx_answers_as_litert(champion: Store, digits: np.ndarray, tmp_path: Path) -> None:
     code = (
         "import sys, keras, pathlib, numpy as np; from mnist_models.export.conversion import convert;"
-        "convert(keras.saving.load_model(sys.argv[1]), 'onnx', pathlib.Path(sys.argv[2]), np.zeros((0, 28, 28, 1)))"
+        "model, image = keras.saving.load_model(sys.argv[1]), np.zeros((1, 28, 28, 1), np.float32);"
+        "convert(model, 'onnx', pathlib.Path(sys.argv[2]), image)"
     )
     subprocess.run([sys.executable, "-c", code, champion.root / "model.keras", tmp_path], check=True, cwd=ROOT)
     [path] = tmp_path.glob("*.onnx")
