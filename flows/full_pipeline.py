@@ -24,9 +24,10 @@ from running.summary import print_summary
 from tasks.artifacts import show_on_this_run, tag_run
 from tasks.evaluation import export_members
 from tasks.exporting import export_forms
+from tasks.mlflow_tracking import TIMEOUT, track
 from tasks.promotion import promote_model
 from tasks.reporting import write_run
-from tasks.sending import wait_until_sent
+from tasks.sending import SECONDS, wait_until_sent
 from tasks.stopping import stoppable
 
 
@@ -61,7 +62,8 @@ def full_pipeline(settings: Settings) -> Run:
     )
     finished = promote_model(judged, model)
     report = write_run(finished, model)
-    wait_until_sent()
+    track(finished, report.parent)
+    wait_until_sent(TIMEOUT if settings.mlflow else SECONDS)
     print_summary(finished, report, Store(settings.store).size())
     return finished
 

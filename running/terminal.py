@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import itertools
 import logging
 import os
@@ -58,7 +59,9 @@ def ready(settings: Settings) -> Settings:
     try:
         Store(settings.store).check_writable()
         load(settings.data or EMBEDDED)
-    except (DataError, OSError) as error:
+        if settings.mlflow and importlib.util.find_spec("mlflow") is None:
+            raise ModuleNotFoundError('Expected mlflow for --mlflow: pip install -e ".[mlflow]". Received: none')
+    except (DataError, OSError, ModuleNotFoundError) as error:
         _refuse(str(error))
     prepare()
     return settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 
@@ -21,6 +22,7 @@ from tasks.caching import DURABLE, exclusively, submit
 from tasks.retrying import RETRIED
 from tasks.stopping import STOPPED, stoppable
 from tasks.workers.interface import Turn
+from tasks.workers.process import quiet_import
 from tasks.workers.started import start_workers
 
 LOG = logging.getLogger(__name__)
@@ -32,7 +34,13 @@ def export_form_task(
     form: Form, model: FileReference, dataset: DatasetReference, reserve: float, root: Path, workers: int, key: str
 ) -> ExportedForm:
     """Writes and checks a form; see `mnist_models.export.exporting.export_form`."""
-    return start_workers(workers).run(Turn(), export_form, form, model, dataset, reserve, root, key=key)
+    return start_workers(workers).run(Turn(), export_quietly, form, model, dataset, reserve, root, key=key)
+
+
+def export_quietly(*arguments: Any, key: str) -> ExportedForm:
+    """Converters write to stderr what they think of their own progress; nobody asked."""
+    with quiet_import():
+        return export_form(*arguments, key=key)
 
 
 def export_forms(model: ExportedModel, dataset: DatasetReference, settings: Settings) -> tuple[ExportedForm, ...]:

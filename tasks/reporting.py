@@ -44,6 +44,8 @@ def report_task(run: Run, model: ExportedModel) -> Path:
     _copy_forms(store, run.exports, folder)
     lineage = lineage_of(run, model)
     write_atomic(folder / "lineage.json", (lineage.model_dump_json(indent=2) + "\n").encode())
+    if run.promotion:
+        write_atomic(folder / "promotion.json", (run.promotion.model_dump_json(indent=2) + "\n").encode())
     write_atomic(folder / "README.md", model_card(run, lineage).encode())
     wrong = [mistake.index for mistake in run.final.mistakes]
     report = write_report(

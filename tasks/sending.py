@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
 LOG = logging.getLogger(__name__)
+SECONDS = 5.0  # that the end of a run waits for what was not said yet
 Word = Callable[[SyncPrefectClient], object]
 
 _words: SimpleQueue[Word] = SimpleQueue()
@@ -36,7 +37,7 @@ def send(word: Word) -> None:
     _words.put(word)
 
 
-def wait_until_sent(timeout: float = 5.0) -> bool:
+def wait_until_sent(timeout: float = SECONDS) -> bool:
     """Waits until all that was to be said before this call is said; returns whether it is, after so many seconds."""
     done = threading.Event()
     send(lambda client: done.set())

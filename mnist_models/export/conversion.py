@@ -84,5 +84,9 @@ def _without_names(model: bytes) -> bytes:
     from tensorflow.lite.tools import flatbuffer_utils
 
     content = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
-    flatbuffer_utils.strip_strings(content)
+    for graph in content.subgraphs:
+        outer = {*graph.inputs, *graph.outputs}
+        for number, tensor in enumerate(graph.tensors):
+            if number not in outer:
+                tensor.name = None
     return bytes(flatbuffer_utils.convert_object_to_bytearray(content))

@@ -185,6 +185,10 @@ class Settings(BaseSettings):
         default=0.0, ge=0, le=0.9, description="Share of the test images that only the gate sees, and no report."
     )
 
+    mlflow: str | None = Field(
+        default=None, description="URI of an MLflow tracking server that the run is sent to, too."
+    )
+
     @property
     def export_forms(self) -> tuple[Form, ...]:
         """The names in `exports`."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from mnist_models.foundation.settings import PROFILES, Settings
 
-UNIMPORTANT = {"profile", "store", "workers", "refresh", "champion", "promotion_margin", "promotion_slack", "exports"}
+GATE = {"champion", "promotion_margin", "promotion_slack"}
+UNIMPORTANT = GATE | {"profile", "store", "workers", "refresh", "exports", "mlflow"}
 """Settings that cannot change a model; of them the command names only the profile."""
 
 

@@ -71,7 +71,7 @@ class Lineage(Record):
         return cls(
             run=run.name,
             command=command(settings),
-            settings={**settings.model_dump(mode="json", exclude={"store", "refresh", "workers"}), **named},
+            settings={**settings.model_dump(mode="json", exclude={"store", "refresh", "workers", "mlflow"}), **named},
             dataset_key=run.dataset.key,
             dataset_fingerprint=run.dataset.fingerprint,
             stage=run.final.stage,

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mnist_models.export.form import ExportedForm
 from mnist_models.report.run import Run, StageResult
 from mnist_models.search.trials import Trial
 
@@ -36,6 +37,7 @@ def metrics(run: Run, environment: Mapping[str, str], code_fingerprint: str) -> 
             "ensemble": final.ensemble.model_dump(mode="json"),
             "confusion_matrix": [list(row) for row in final.confusion_matrix],
         },
+        "exports": [_export_metrics(form) for form in run.exports],
         "seconds": run.seconds,
     }
 
@@ -58,6 +60,10 @@ def trials_csv(trials: Sequence[Trial]) -> bytes:
     for trial in trials:
         writer.writerow({**trial.model_dump(exclude={"values"}), **trial.values})
     return buffer.getvalue().encode()
+
+
+def _export_metrics(form: ExportedForm) -> dict[str, Any]:
+    return {**form.model_dump(mode="json", exclude={"key", "seal", "files", "path"}), "size": form.size}
 
 
 def _stage_metrics(stage: StageResult) -> dict[str, Any]:

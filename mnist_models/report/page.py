@@ -58,13 +58,15 @@ def write_report(
         .get_template(TEMPLATE)
         .render(
             run_name=run.name,
-            settings=run.settings.model_dump(mode="json"),
+            settings=run.settings.model_dump(mode="json", exclude={"mlflow"}),  # whose URI may hold a password
             dataset=run.dataset,
             stages=run.stages,
             final=run.final,
             final_models=run.members,
             spread=_spread([member.test_accuracy for member in run.final.members]),
             environment=environment,
+            exports=run.exports,
+            promotion=run.promotion,
             seconds=run.seconds,
             code_fingerprint=code_fingerprint,
             pictures=embedded,

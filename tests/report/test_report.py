@@ -9,13 +9,21 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from mnist_models.foundation.settings import Settings
+import numpy as np
+
+from mnist_models.champion.gate import Decision
+from mnist_models.champion.paired import compare_paired
+from mnist_models.export.form import ExportedForm
+from mnist_models.foundation.records import FileReference
+from mnist_models.foundation.settings import Form, Settings
+from mnist_models.foundation.store import Store
 from mnist_models.judging.scores import wilson_interval
 from mnist_models.report.metrics import trials_csv
 from mnist_models.report.page import best_trials, write_report
-from mnist_models.report.run import Run, StageResult
+from mnist_models.report.run import Promotion, Run, StageResult
 from mnist_models.report.words import decimal, duration, percent, title
 from mnist_models.search.trials import Trial
+from tests.champion.examples import challenger, figures
 from tests.examples import FAILURE, MATRIX, STAGES, dataset, diagonal, final, images, model, trial
 
 HOSTILE = '<script>alert("1")</script>&\'.npz'
@@ -30,6 +38,8 @@ def write(folder: Path, **changes: Any) -> Path:
         "final": final(MATRIX),
         "members": [model({"loss": (0.3,), "accuracy": (0.9,)}, 1, seed=seed) for seed in (1, 2)],
         "seconds": 12.5,
+        "exports": (),
+        "promotion": None,
     }
     others = {"mistake_images": images(3), "environment": {"Python": "3.13"}, "code_fingerprint": "cd" * 32}
     run = Run(**{name: changes.pop(name, value) for name, value in fields.items()})
@@ -96,8 +106,46 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
             "ensemble": {"test_accuracy": 30 / 33, "test_loss": 0.1, "wilson_95": list(wilson_interval(30, 33))},
             "confusion_matrix": MATRIX,
         },
+        "exports": [],
         "seconds": 12.5,
     }
+
+
+def exported(name: Form, **changes: Any) -> ExportedForm:
+    fields = {"path": name, "files": (FileReference(path=name, sha256="ab" * 32, size=1_610_608),), "images": 33}
+    checked = {"labels_equal": 32, "largest_difference": 6.4e-7, "accuracy": 30 / 33, "milliseconds": 0.24}
+    return ExportedForm(
+        **{"key": name, "form": name, **fields, **checked, "wilson_95": wilson_interval(30, 33), **changes}
+    )
+
+
+def promotion(store: Store) -> Promotion:
+    champion = challenger(store, "old")
+    paired = compare_paired(np.arange(1000) != 1, np.arange(1000) > 2)
+    decision = Decision(
+        key="d", verdict="refused", reason="it is too slow", challenger=figures(), champion=figures(990),
+        with_champion=paired, published=figures(),
+    )  # fmt: skip
+    return Promotion(
+        outcome="refused", reason="it is too slow", name="default", champion=champion, decision=decision, readings=3
+    )
+
+
+def test_forms_and_the_gate_are_shown(tmp_path: Path) -> None:
+    forms = [exported("litert"), exported("litert_int8", largest_difference=0.03)]
+    page = Page(write(tmp_path, exports=forms, promotion=promotion(Store(tmp_path / "store"))))
+    for word in (
+        "Not promoted:",
+        "it is too slow",
+        "The champion remains the model of run old",
+        "LiteRT, int8",
+        "1.61 MB",
+    ):
+        assert word in page.text
+    assert "3.0e-02" in page.text
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert [form["form"] for form in metrics["exports"]] == ["litert", "litert_int8"]
+    assert metrics["exports"][0]["size"] == 1_610_608
 
 
 def test_files_are_where_they_are_expected(tmp_path: Path) -> None:
