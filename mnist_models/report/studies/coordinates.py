@@ -67,6 +67,7 @@ def hyperparameters(stage: StageResult) -> Figure:
 def _draw_lines(axes: Axes, trials: Sequence[Trial], names: Sequence[str], seen: Outcomes) -> None:
     axes.set(xlim=(-0.35, len(names) + 0.35), ylim=(-0.06, 1.06))
     axes.set_axis_off()
+    axes.vlines(range(len(names) + 1), 0, 1, EDGE, linewidth=1, zorder=1)
     columns = []
     for column, name in enumerate(names):
         axis = scale([trial.values[name] for trial in trials])
@@ -85,7 +86,6 @@ def _draw_lines(axes: Axes, trials: Sequence[Trial], names: Sequence[str], seen:
 
 
 def _draw_axis(axes: Axes, x: int, axis: Scale, name: str) -> None:
-    axes.vlines(x, 0, 1, EDGE, linewidth=1, zorder=1)
     axes.text(x, 1.09, name, size=7.5, weight="bold", ha="center", va="bottom", linespacing=1.1)
     for place, text in axis.ticks:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
