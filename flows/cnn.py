@@ -21,6 +21,7 @@ from tasks.stopping import stoppable
 
 BATCH_SIZE = 256
 BASELINE: Values = {
+    "block_type": "activation_last",
     "num_conv_layers": 2,
     "num_filters_first_layer": 32,
     "num_filters_sub_layers": 64,
@@ -76,7 +77,7 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
             seed=settings.seed,
         ),
     )
-    return _tune(study, dataset or preprocessing(settings), settings)
+    return _tune(study, dataset or preprocessing(settings), settings, "cnn_baseline")
 
 
 @flow(name="cnn_augmentation", flow_run_name="cnn_augmentation {settings.profile}")
@@ -87,7 +88,7 @@ def cnn_augmentation(
     """Bayesian optimisation of augmentation, dropout and learning rate, with the architecture that was found."""
     dataset = dataset or preprocessing(settings)
     architecture = architecture or cnn_bayesian(settings, dataset).model.spec
-    return _tune(augmentation_study(settings, architecture), dataset, settings)
+    return _tune(augmentation_study(settings, architecture), dataset, settings, "cnn_bayesian")
 
 
 def augmentation_study(settings: Settings, architecture: TrainingSpec) -> Study:
@@ -116,7 +117,7 @@ def cnn_learning_rate(
     """Grid of learning rates, all else as found."""
     dataset = dataset or preprocessing(settings)
     augmented = augmented or cnn_augmentation(settings, dataset).model.spec
-    return _tune(learning_rate_study(settings, augmented), dataset, settings)
+    return _tune(learning_rate_study(settings, augmented), dataset, settings, "cnn_augmentation")
 
 
 def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
@@ -171,8 +172,8 @@ def _trial(spec: TrainingSpec) -> TrainingSpec:
     )
 
 
-def _tune(study: Study, dataset: DatasetReference, settings: Settings) -> StageResult:
-    return tune(study, dataset, settings, lambda spec: finished(spec, settings, dataset))
+def _tune(study: Study, dataset: DatasetReference, settings: Settings, started_from: str) -> StageResult:
+    return tune(study, dataset, settings, lambda spec: finished(spec, settings, dataset), started_from=started_from)
 
 
 if __name__ == "__main__":

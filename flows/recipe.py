@@ -41,6 +41,15 @@ USUAL: Values = {
 }
 """The recipe that a search starts from: found by hand on MNIST; docs/performance.md says what each part gave."""
 
+UNALTERED: Values = {"rotation_range": 0.0, "shift_range": 0.0, "zoom_range": 0.0, "shear_range": 0.0}
+PORTFOLIO: tuple[Values, ...] = (
+    {**USUAL, **UNALTERED, "label_smoothing": 0.0, "views": "one"},  # images that are all alike already
+    {**USUAL, **UNALTERED, "label_smoothing": 0.0, "rotation_range": 0.5, "views": "turns"},  # that have no up
+    {**USUAL, "flip": "horizontal", "shift_range": 0.107, "erasing_range": 0.25},  # photographs
+    {**USUAL, "middle_filters": 64, "filters": 128, "residual_blocks": 2, "batch_size": 64},  # that need more of it
+)
+"""Recipes for other kinds of images, which a search tries next (a portfolio: Feurer et al. 2015)."""
+
 
 @flow(name="residual_recipe", flow_run_name="residual_recipe {settings.profile}")
 @stoppable
@@ -63,6 +72,7 @@ def recipe_study(settings: Settings) -> Study:
             window=settings.window,
             brackets=(rungs(settings.recipe_trials, images, count=settings.rungs),),
             known=(USUAL,),
+            portfolio=PORTFOLIO[: settings.recipe_trials],
             seeds=settings.recipe_seeds,
         ),
         template=apply_values(

@@ -38,7 +38,12 @@ def train_model(name: str, spec: TrainingSpec, dataset: DatasetReference, settin
 
 
 def tune(
-    study: Study, dataset: DatasetReference, settings: Settings, finish: Callable[[TrainingSpec], TrainingSpec]
+    study: Study,
+    dataset: DatasetReference,
+    settings: Settings,
+    finish: Callable[[TrainingSpec], TrainingSpec],
+    *,
+    started_from: str | None = None,
 ) -> StageResult:
     """Runs a study and trains its winner from scratch, so that nothing is inherited from the search.
 
@@ -49,6 +54,7 @@ def tune(
         dataset: On what to train.
         settings: Where, and with how many workers.
         finish: How the winner is trained.
+        started_from: The stage whose model is the first that the study knows, or None.
     """
     tag_run("study", settings.profile)
     plan_models({f"{study.name} winner": finish(study.template)}, dataset)
@@ -62,7 +68,14 @@ def tune(
     if page()["flow_run_id"] is None:  # it runs alone; a pipeline waits at its own end
         wait_until_sent()
     return _told(
-        StageResult(name=study.name, model=model, trials=result.trials, decision=result.decision, cached=cached)
+        StageResult(
+            name=study.name,
+            model=model,
+            trials=result.trials,
+            decision=result.decision,
+            cached=cached,
+            started_from=started_from,
+        )
     )
 
 

@@ -22,9 +22,10 @@ from mnist_models.foundation.store import Store
 
 ROOT = Path(__file__).parent.parent
 TINY = [  # all stages, as small as they go
-    "--profile=quick", "--images=600", "--grid-trials=3", "--grid-epochs=2", "--hyperband-max-epochs=3",
-    "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=3", "--augmentation-epochs=1",
-    "--learning-rate-epochs=1", "--cnn-epochs=2", "--retraining-epochs=3", "--residual-epochs=2", "--baseline-epochs=2",
+    "--profile=quick", "--images=600", "--epoch-images=500", "--grid-trials=3", "--grid-epochs=2",
+    "--hyperband-max-epochs=3", "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=2",
+    "--augmentation-epochs=1", "--learning-rate-epochs=1", "--recipe-trials=2", "--recipe-epochs=1", "--cnn-epochs=2",
+    "--retraining-epochs=3", "--final-epochs=2", "--baseline-epochs=2",
 ]  # fmt: skip
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -3,7 +3,7 @@
     python -m benchmarks.accuracy.final_accuracy --profile standard
     python -m benchmarks.accuracy.final_accuracy --profile full
 
-Trains the recipe of `cnn_residual` on all 60,000 training images, as the final stage does, for many seeds: groups of
+Trains the usual recipe of `residual_recipe` on all 60,000 images, as the final stage does, for many seeds: groups of
 `final_seeds` members, all of a group side by side, one thread each, then the group's evaluation on the test set. Groups
 share no seed. A group's time is that of a final stage in workers that have started, so without TensorFlow's import.
 
@@ -22,7 +22,7 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
-from flows.cnn import residual_spec
+from flows.recipe import finished_recipe, recipe_study
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.settings import Settings
@@ -52,7 +52,7 @@ def final_stage(
             for spec in specs
         ]
         members = [training.result() for training in trainings]
-    final = pool.run(Turn(), evaluate_final, "cnn_residual", members, dataset, root, key="final")
+    final = pool.run(Turn(), evaluate_final, "residual_recipe", members, dataset, root, key="final")
     return final, time.perf_counter() - start
 
 
@@ -60,11 +60,12 @@ def measure(options: argparse.Namespace) -> list[Figure]:
     """Runs one final stage after another."""
     settings = Settings(profile=options.profile)
     size = 2 if options.quick else settings.final_seeds
-    recipe = residual_spec(Settings(profile=options.profile, residual_epochs=2) if options.quick else settings)
+    settings = Settings(profile=options.profile, epoch_images=500) if options.quick else settings
     stages: list[tuple[FinalResult, float]] = []
     with tempfile.TemporaryDirectory() as folder, closing(LocalPool(options.workers)) as pool:
         store = Store(Path(folder))
         dataset = preprocess(store, data=None, images=600 if options.quick else None, seed=1, key="benchmark")
+        recipe = finished_recipe(recipe_study(settings).template, settings, dataset.train)
         for first in range(options.first_seed, options.first_seed + options.seeds, size):
             changes = [{"split": "train+validation", "seed": seed} for seed in range(first, first + size)]
             specs = [recipe.model_copy(update=change) for change in changes]

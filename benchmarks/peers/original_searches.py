@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.speed.studies import run_study_process
-from mnist_models.search.study import OracleSpec
-from tasks.workers.process import quiet_import
+from mnist_models.search import costs
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,4 @@ def original_searches() -> tuple[Search, ...]:
 
 def hyperband_epochs() -> int:
     """Epochs that the original's Hyperband trains in all, promoted trials going on where they stopped."""
-    with quiet_import():
-        from mnist_models.search.costs import expected_costs
-        from mnist_models.search.spaces import search_space
-
-    hyperband = OracleSpec(kind="hyperband", seed=1, window=1, max_epochs=150, factor=3)
-    return sum(expected_costs(hyperband, search_space("fully_connected_hyperband")))
+    return sum(costs.hyperband_epochs(150, 3))

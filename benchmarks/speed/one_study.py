@@ -49,15 +49,16 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     from flows.cnn import BATCH_SIZE
     from flows.preprocessing import preprocessing
     from mnist_models.foundation.settings import Settings
-    from mnist_models.search.study import OracleSpec, Study
+    from mnist_models.search.study import OracleSpec, Rung, Study
     from mnist_models.training.specification import TrainingSpec
     from tasks.tuning import run_study
     from tasks.workers.started import start_workers
 
     figures: dict[str, float] = {}
-    oracle = OracleSpec(
-        kind="bayesian", seed=options.seed, window=4, max_trials=options.trials, initial_points=options.trials
+    bracket = (
+        Rung(trials=options.trials, images=options.epochs * (options.images * 5 // 6 if options.images else 50_000)),
     )
+    oracle = OracleSpec(kind="halving", seed=options.seed, window=4, brackets=(bracket,), proposals="random")
 
     fully_connected = options.space == "fully_connected_hyperband"
     settings = Settings(store=folder / "store", images=options.images, workers=options.workers)

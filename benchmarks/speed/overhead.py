@@ -40,9 +40,10 @@ from running.terminal import prepare, run
 PIPELINE = [sys.executable, str(ROOT / "flows/full_pipeline.py")]
 BARE = [sys.executable, "-m", "benchmarks.speed.bare_pipeline"]
 TINY = [  # every stage, as small as it goes; a cached run loads results of the same number and kind
-    "--profile=quick", "--images=600", "--grid-trials=3", "--grid-epochs=2", "--hyperband-max-epochs=3",
-    "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=3", "--augmentation-epochs=1",
-    "--learning-rate-epochs=1", "--cnn-epochs=2", "--retraining-epochs=3", "--residual-epochs=2", "--baseline-epochs=2",
+    "--profile=quick", "--images=600", "--epoch-images=500", "--grid-trials=3", "--grid-epochs=2",
+    "--hyperband-max-epochs=3", "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=2",
+    "--augmentation-epochs=1", "--learning-rate-epochs=1", "--recipe-trials=2", "--recipe-epochs=1", "--cnn-epochs=2",
+    "--retraining-epochs=3", "--final-epochs=2", "--baseline-epochs=2",
 ]  # fmt: skip
 FREE_STUDIES = 5  # of eight trials and a winner, for each repetition
 BUSY = "OVERHEAD_BUSY"  # environment variable: the file to which workers add the seconds of each training
@@ -78,7 +79,7 @@ class Studies:
         noted.write_text("")
         start = time.perf_counter()
         for study in studies:
-            tune(study, dataset, settings, epochs=study.template.epochs, patience=None)
+            tune(study, dataset, settings, lambda spec: spec)
         self.walls.append(time.perf_counter() - start)
         seconds = [float(line) for line in noted.read_text().splitlines()]
         self.busy.append(sum(seconds))
@@ -137,13 +138,13 @@ def _free_study(seed: int) -> Study:
 
 
 def _ordinary_study(seed: int) -> Study:
-    """The first trials of the grid, as the profile "standard" trains them."""
+    """The first trials of the grid, for three epochs."""
     settings = Settings()
     template = TrainingSpec(
         network="fully_connected",
         hyperparameters={},
         batch_size=settings.fully_connected_batch_size,
-        epochs=settings.grid_epochs,
+        epochs=3,
         seed=seed,
     )
     oracle = OracleSpec(kind="grid", seed=1, window=settings.window, max_trials=8)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from benchmarks.comparison import Figure, Ratio, arguments, report
-from flows.cnn import residual_spec
+from flows.recipe import recipe_study
 from mnist_models.foundation.settings import Settings
 from mnist_models.training.specification import TrainingSpec
 
@@ -51,7 +51,7 @@ def specs() -> dict[str, TrainingSpec]:
         "CNN, the space's largest, batch 256": TrainingSpec(
             network="cnn", hyperparameters=largest, batch_size=256, epochs=9
         ),
-        "residual, batch 128": residual_spec(Settings(residual_epochs=9)).model_copy(update={"shares": None}),
+        "residual, batch 128": recipe_study(Settings()).template.model_copy(update={"epochs": 9}),
     }
 
 

@@ -49,7 +49,7 @@ FULL: dict[str, Any] = {
     "augmentation_trials": 100,
     "augmentation_epochs": 2.0,
     "learning_rate_epochs": 4.0,
-    "recipe_trials": 48,
+    "recipe_trials": 36,
     "recipe_epochs": 4.0,
     "recipe_seeds": 2,
     "retraining_epochs": 100,
@@ -135,12 +135,12 @@ class Settings(BaseSettings):
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
     rungs: int = Field(default=3, ge=1, description="Of all other searches: a third climbs to three times the epochs.")
     bayesian_trials: int = Field(default=12, ge=1, description="Architectures that the CNN's search tries.")
-    bayesian_epochs: float = Field(default=0.9, gt=0, description="Epochs of its last rung.")
+    bayesian_epochs: float = Field(default=0.6, gt=0, description="Epochs of its last rung.")
     augmentation_trials: int = Field(default=9, ge=1, description="Augmentations that are tried.")
-    augmentation_epochs: float = Field(default=0.9, gt=0, description="Epochs of that search's last rung.")
-    learning_rate_epochs: float = Field(default=0.9, gt=0, description="Epochs of the learning rates' last rung.")
-    recipe_trials: int = Field(default=16, ge=1, description="Recipes of the residual network that are tried.")
-    recipe_epochs: float = Field(default=1.8, gt=0, description="Epochs of that search's last rung.")
+    augmentation_epochs: float = Field(default=0.6, gt=0, description="Epochs of that search's last rung.")
+    learning_rate_epochs: float = Field(default=0.6, gt=0, description="Epochs of the learning rates' last rung.")
+    recipe_trials: int = Field(default=12, ge=1, description="Recipes of the residual network that are tried.")
+    recipe_epochs: float = Field(default=1.5, gt=0, description="Epochs of that search's last rung.")
     recipe_seeds: int = Field(default=1, ge=1, description="Trainings of each recipe at the last rung.")
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."

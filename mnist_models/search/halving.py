@@ -21,6 +21,8 @@ from mnist_models.search.surrogate import Observation, enough, initial_design, p
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
+CHANGED = 1 / 3  # of the hyperparameters, in the first combinations that are tried beside a known one
+
 
 def rungs(trials: int, images: int, *, count: int = 3, factor: int = 3) -> tuple[Rung, ...]:
     """Returns a bracket: each rung has one combination in `factor` of the one before, and `factor` times its images.
@@ -81,7 +83,8 @@ class Halving:
         self._generator = np.random.default_rng(self.spec.seed)
         self._images = sorted({rung.images for bracket in self.spec.brackets for rung in bracket})
         self._bracket, self._rung = 0, 0
-        self._known = deque(self.spec.known)
+        self._first = deque((*self.spec.known, *self.spec.portfolio))
+        self._enough = enough(self.space) * 2 // 3 if self.spec.known else enough(self.space)
         self._promoted: deque[tuple[Ask, int]] = deque()  # with the seed
         self._design = deque(self._first_values())
 
@@ -139,20 +142,27 @@ class Halving:
 
     def _first_values(self) -> list[Values]:
         if self.spec.proposals == "model":
-            return initial_design(self.space, enough(self.space), self._generator)
+            design = initial_design(self.space, max(self._enough, self.spec.window), self._generator)
+            return [self._near_what_is_known(values) for values in design] if self.spec.known else design
         grid = Grid(self.space)
         wanted = sum(bracket[0].trials for bracket in self.spec.brackets) + len(self.spec.known)
         if self.spec.proposals == "grid":
             return [grid.values(row) for row in self._generator.permutation(grid.some(grid.size, self._generator))]
         return [grid.values(row) for row in self._generator.permutation(grid.some(4 * wanted, self._generator))]
 
+    def _near_what_is_known(self, values: Values) -> Values:
+        """Leaves most hyperparameters as the first known combination has them, in a space too large to be covered."""
+        changed = self._generator.random(len(values)) < CHANGED
+        known = self.spec.known[0]
+        return {name: value if new else known[name] for (name, value), new in zip(values.items(), changed, strict=True)}
+
     def _new_values(self) -> Values | None:
-        """The next combination: a known one, of the first design, or of the model; None if all are had."""
-        if self._known:
-            return self._known.popleft()
+        """The next combination: to be tried first, of the first design, or of the model; None if all are had."""
+        if self._first:
+            return self._first.popleft()
         taken = [one.values for one in self.asked]
         told = [one for one in self.asked if one.score is not None]
-        while self._design and (self.spec.proposals != "model" or len(told) < enough(self.space)):
+        while self._design and (self.spec.proposals != "model" or len(told) < self._enough):
             values = self._design.popleft()
             if values not in taken:
                 return values

@@ -30,7 +30,8 @@ def fully_connected_hyperband(hp: HyperParameters) -> None:
 
 
 def cnn_bayesian(hp: HyperParameters) -> None:
-    """Architecture, dropout and learning rate of the convolutional network."""
+    """Architecture, dropout and learning rate of the convolutional network: the original's space, and our blocks."""
+    hp.Choice("block_type", ["activation_last", "activation_first"])
     hp.Choice("num_conv_layers", [2, 3])
     hp.Choice("num_filters_first_layer", [16, 32])
     hp.Choice("num_filters_sub_layers", [32, 64])

@@ -45,6 +45,7 @@ class OracleSpec(Record):
         brackets: Of "halving": one after the other, each the rungs of its combinations.
         proposals: Of "halving": "model" (`mnist_models.search.surrogate`), "random", or "grid" for every combination.
         known: Of "halving": combinations that are tried first and trained to the last rung, whatever they score.
+        portfolio: Of "halving": combinations that are tried right after these, among the trials of the first rung.
         seeds: Of "halving": trainings of each combination at the last rung.
     """
 
@@ -57,6 +58,7 @@ class OracleSpec(Record):
     brackets: tuple[tuple[Rung, ...], ...] = ()
     proposals: Literal["model", "random", "grid"] = "model"
     known: tuple[Values, ...] = ()
+    portfolio: tuple[Values, ...] = ()
     seeds: int = Field(default=1, ge=1)
 
 

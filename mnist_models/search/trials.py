@@ -157,7 +157,8 @@ def _fate(trial: Trial, trials: Sequence[Trial], promoted: set[int | None]) -> s
     if not going_on:
         return "finished"
     rank = 1 + sum((other.val_loss or math.inf) < (trial.val_loss or math.inf) for other in beside)
-    return f"dropped: {ordinal(rank)} of {len(beside)}, {going_on} go on"
+    goes = "goes" if going_on == 1 else "go"
+    return f"dropped: {ordinal(rank)} of {len(beside)}, {going_on} {goes} on"
 
 
 def ordinal(number: int) -> str:

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, TINY, Run
 
 STAGES = [
     "fully_connected_baseline", "fully_connected_grid", "fully_connected_hyperband", "cnn_baseline", "cnn_bayesian",
-    "cnn_augmentation", "cnn_learning_rate", "cnn_residual",
+    "cnn_augmentation", "cnn_learning_rate", "residual_recipe",
 ]  # fmt: skip
 PIPELINE = "flows/full_pipeline.py"
 
@@ -138,7 +138,7 @@ def test_one_changed_network_recomputes_its_stages(
     source.write_text(source.read_text().replace('name="residual"', 'name="residual_changed"'))
     done = run_script(PIPELINE, *TINY, "--store", str(store), root=copy, PREFECT_API_URL=server)
     assert done.returncode == 0, done.stderr
-    assert computed(store) == {"cnn_residual"}
+    assert computed(store) == {"residual_recipe"}
 
 
 @pytest.mark.slow

@@ -6,19 +6,16 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import pytest
 from keras_tuner.oracles import HyperbandOracle
-from sklearn.gaussian_process import GaussianProcessRegressor
 
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.foundation.records import digest
 from mnist_models.report.run import StageResult
 from mnist_models.search.conversation import converse
-from mnist_models.search.costs import expected_epochs, hyperband_epochs, space_size
-from mnist_models.search.oracles import build_oracle
+from mnist_models.search.costs import expected_trials, hyperband_epochs, space_size
+from mnist_models.search.halving import rungs
 from mnist_models.search.spaces import search_space
 from mnist_models.search.study import OracleSpec, Proposal, Study, apply_values
 from mnist_models.training.specification import TrainingSpec
@@ -27,9 +24,17 @@ from tests import examples
 STUDIES = {
     "grid": ("cnn_learning_rate", OracleSpec(kind="grid", seed=1, window=1)),
     "hyperband": ("fully_connected_hyperband", OracleSpec(kind="hyperband", seed=2, window=1, max_epochs=9)),
-    "bayesian": (
+    "halving": (
         "cnn_bayesian",
-        OracleSpec(kind="bayesian", seed=3, window=1, max_trials=7, initial_points=4),
+        OracleSpec(kind="halving", seed=3, window=1, brackets=(rungs(16, 900), rungs(5, 900, count=2)), seeds=2),
+    ),
+    "random halving": (
+        "cnn_augmentation",
+        OracleSpec(kind="halving", seed=4, window=1, brackets=(rungs(7, 900),), proposals="random"),
+    ),
+    "grid on rungs": (
+        "cnn_learning_rate",
+        OracleSpec(kind="halving", seed=5, window=1, brackets=(rungs(8, 900),), proposals="grid"),
     ),
 }
 
@@ -46,7 +51,7 @@ class Waiting:
 def score_of(proposal: Proposal) -> float:
     """A made-up score, which arrives after a random while."""
     time.sleep(random.random() / 200)
-    return int(digest(proposal.values)[:6], 16) / 16**6 / (proposal.epochs or 1)
+    return int(digest(proposal.values)[:6], 16) / 16**6 / ((proposal.epochs or 1) + proposal.rung)
 
 
 def proposals(kind: str, window: int, workers: int) -> list[Proposal]:
@@ -64,7 +69,7 @@ def proposals(kind: str, window: int, workers: int) -> list[Proposal]:
 def test_a_study_is_the_same_for_any_number_of_workers(kind: str, window: int) -> None:
     name, spec = STUDIES[kind]
     first = proposals(kind, window, workers=1)
-    assert len(first) == len(expected_epochs(study_of(kind)))
+    assert len(first) == len(expected_trials(study_of(kind)))
     assert [proposal.number for proposal in first] == list(range(1, len(first) + 1))
     for workers in (2, 3):
         assert proposals(kind, window, workers) == first
@@ -102,7 +107,7 @@ def test_trials_of_hyperband_cost_the_epochs_that_they_add() -> None:
     trials = proposals("hyperband", window=1, workers=1)
     epochs = {trial.number: trial.epochs or 0 for trial in trials}
     added = [epochs[trial.number] - (epochs[trial.parent] if trial.parent else 0) for trial in trials]
-    assert sorted(expected_epochs(study_of("hyperband"))) == sorted(added)
+    assert sorted(trial.epochs or 0 for trial in expected_trials(study_of("hyperband"))) == sorted(added)
     assert len(set(added)) > 2
 
 
@@ -124,31 +129,6 @@ def test_the_grid_has_90_different_combinations() -> None:
         seen.append(outcome.proposal.values)
     assert len(seen) == len({digest(values) for values in seen}) == 90
     assert max(open_at_once) == 4  # the grid does not wait for scores
-
-
-def test_a_bayesian_search_proposes_nothing_twice() -> None:
-    spec = OracleSpec(kind="bayesian", seed=1, window=4, max_trials=24, initial_points=3)
-
-    def start(proposal: Proposal) -> Waiting:
-        future: Future[float] = Future()
-        future.set_result(float(proposal.values["dropout_rate"]))  # smooth, so that the model is soon sure of the best
-        return Waiting(proposal, future)
-
-    trials = [outcome.proposal for outcome in converse(spec, search_space("cnn_bayesian"), start)]
-    assert len(trials) == 24
-    assert len({tuple(trial.values.items()) for trial in trials}) == 24
-
-
-def test_the_lean_regressor_predicts_what_scikit_learn_does(tmp_path: Path) -> None:
-    generator = np.random.default_rng(1)
-    points, queries = generator.random((30, 9)), generator.random((50, 9))
-    spec = OracleSpec(kind="bayesian", seed=1, window=1, max_trials=9)
-    oracle = build_oracle(spec, search_space("cnn_bayesian"), str(tmp_path))
-    lean = oracle.gpr.fit(points, points @ np.arange(9) + generator.random(30))
-    assert type(lean) is not GaussianProcessRegressor
-    for query in queries:
-        expected = GaussianProcessRegressor.predict(lean, query[None], return_std=True)
-        np.testing.assert_array_equal(lean.predict(query[None], return_std=True), expected)
 
 
 def test_hyperband_promotes_the_best() -> None:
