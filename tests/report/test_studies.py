@@ -17,7 +17,7 @@ from mnist_models.report.studies.importance import importance
 from mnist_models.report.studies.outcomes import outcomes
 from mnist_models.report.studies.scales import scale
 from mnist_models.search.trials import Trial
-from tasks.artifacts import PICTURE_BYTES
+from tasks.artifacts import PICTURE_BYTES, leaderboard
 from tests.examples import decision, halved_study, model, png_size, trial
 
 HALVED = halved_study()
@@ -205,3 +205,15 @@ def test_pictures_of_a_large_study_are_small_enough_for_the_ui() -> None:
     large = stage(*halved_study(90), decided=True)
     assert len(render(study_plot.study(large))) <= PICTURE_BYTES
     assert len(render(coordinates.hyperparameters(large), FEW_COLOURS)) <= PICTURE_BYTES
+
+
+def test_the_leaderboard_says_at_which_rung_a_trial_ended_and_why() -> None:
+    best, *_, last = leaderboard(HALVED)
+    assert {name: best[name] for name in ("rung", "images", "fate")} == {
+        "rung": "3",
+        "images": "54,000",
+        "fate": "finished",
+    }
+    assert last["rung"] == "1"
+    assert last["fate"] == "dropped: 27th of 27, 9 go on"
+    assert not {"rung", "images", "fate"} & set(leaderboard([trial(1), trial(2)])[0])
