@@ -245,6 +245,7 @@ def test_page_tells_how_a_search_with_rungs_ended(replaced: bool, tmp_path: Path
     assert "The search started from CNN residual." in page.text
     assert ("kept what it started from" in page.text) == (not replaced)
     assert "Rungs: the best of each go on" in page.text
+    assert page.text.count("another seed") == 3
     assert "dropped: 4th of 9, 3 go on" in page.text
     assert (tmp_path / "plots" / "finalists_grid.png").exists()
     assert json.loads((tmp_path / "metrics.json").read_text())["stages"][1]["decision"] == end.model_dump(mode="json")
