@@ -55,6 +55,19 @@ class Ours:
         return expected_improvement(*self.surrogate.predict(positions), self.least)
 
 
+class Exploring(Ours):
+    """The same, as it is proposed from: now and then at random."""
+
+    def __init__(self, grid: Grid, seen: Sequence[Observation]) -> None:
+        super().__init__(grid, seen)
+        self.generator = np.random.default_rng([len(seen), round(1e6 * seen[0].score)])
+
+    def appeal(self, positions: Floats) -> Floats:
+        """Of combinations at positions."""
+        at_random = self.generator.random() < surrogate.EXPLORE
+        return self.generator.random(len(positions)) if at_random else super().appeal(positions)
+
+
 class KerasTuner:
     """The process of `BayesianOptimizationOracle`, with its encoding and its settings (1.4.8).
 
