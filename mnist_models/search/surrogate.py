@@ -33,7 +33,8 @@ EXPLORE = 1 / 3
 LEVEL = 16.0  # variance of a rung's level, in spreads
 LENGTH = (-0.5, 0.7)  # mean and standard deviation of the logarithm of a length over the root of the dimensions
 NOISE = (-2.0, 2.0)  # mean and standard deviation of the logarithm of the noise's variance
-LEAST_NOISE = -9.0  # logarithm: with less, covariances could not be inverted
+LEAST_NOISE = -9.0  # its least logarithm: with less, covariances could not be inverted
+MOST = 9.0  # greatest logarithm of a length and of the noise, far from what their priors allow
 STEPS = 40  # of the search for lengths and noise
 
 
@@ -163,8 +164,7 @@ def fit(grid: Grid, seen: Sequence[Observation], top_rung: int) -> Surrogate:
         raise ValueError(f"Expected finite scores, log(classes) for failures. Received: {[one.score for one in seen]}")
     rungs = np.array([one.rung for one in seen])
     losses = np.log([max(one.score, 1e-12) for one in seen])
-    counts = np.bincount(rungs)
-    usual = np.sort(losses[rungs == np.argmax(counts >= counts.max() / 2)])  # of a low rung: later ones lie below
+    usual = np.sort(losses[rungs == np.argmax(np.bincount(rungs) >= np.bincount(rungs).max() / 2)])  # of a low rung
     centre = float(np.median(usual))
     spread = float(np.sqrt(np.mean((usual[usual <= centre] - centre) ** 2))) or 1.0
     ranked = np.interp(losses, usual, ndtri(np.arange(1, len(usual) + 1) / (len(usual) + 1)))
@@ -218,7 +218,7 @@ def _likeliest(points: Floats, owner: Integers, rungs: Integers, targets: Floats
     apart = np.stack([pdist(points[:, owner == i], "sqeuclidean") for i in dimensions])  # each pair once: half the work
     means = np.append(np.full(len(dimensions), LENGTH[0] + math.log(len(dimensions)) / 2), NOISE[0])
     spreads = np.append(np.full(len(dimensions), LENGTH[1]), NOISE[1])
-    bounds = [*[(-math.inf, math.inf)] * len(dimensions), (LEAST_NOISE, math.inf)]
+    bounds = [*[(-MOST, MOST)] * len(dimensions), (LEAST_NOISE, MOST)]
 
     def loss(logarithms: Floats) -> tuple[float, Floats]:
         """Minus the logarithm of the posterior density, and its gradient (Rasmussen and Williams 2006, 5.9)."""
