@@ -43,7 +43,7 @@ from mnist_models.search.surrogate import Observation, initial_design, propose
 FOLDER = Path(__file__).parents[1] / "peers" / "trials"
 SEEN = (10, 20, 40, 80)
 FEWEST = 15  # left to predict
-INITIAL, BUDGET = 8, 40
+INITIAL, BUDGET = 8, 30
 BEST = 0.05
 
 

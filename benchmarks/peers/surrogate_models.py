@@ -22,7 +22,7 @@ from mnist_models.search.surrogate import Observation, Surrogate, expected_impro
 
 KERASTUNER_BETA = 2.6  # deviations below the mean that its bound lies
 KERASTUNER_BOUND = 1e-5  # least length that scikit-learn's optimiser may end at
-TREES = 64
+TREES = 32
 GOOD = 0.25  # share of the observations that the densities of the good are made of
 
 

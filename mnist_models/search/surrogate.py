@@ -1,9 +1,9 @@
 """Proposals from a model of the scores: a Gaussian process over the search space and its rungs.
 
-The model sees logarithms of validation losses; of the worse half, ranks only (Song et al. 2024). Combinations are as
-alike as Matérn's covariance with 5/2 says, with a length for each hyperparameter. The rung is one more, so that losses
-after few epochs inform of those after many; each rung has a level of its own besides. Lengths and noise are the
-likeliest under priors. docs/performance.md, "What proposals come from", says what this is better than.
+The model sees logarithms of validation losses. Combinations are as alike as Matérn's covariance with 5/2 says, with a
+length for each hyperparameter. The rung is one more, so that losses after few epochs inform of those after many; each
+rung has a level of its own besides. Lengths and noise are the likeliest under priors. docs/performance.md, "What
+proposals come from", says what this is better than.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist, pdist, squareform
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from mnist_models.search.encoding import Floats, Grid, Integers
 from mnist_models.search.study import Values
@@ -30,6 +30,7 @@ CANDIDATES = 1024  # random ones; smaller spaces are looked at whole
 BEST = 8  # combinations whose neighbours are candidates, too
 CLIMBS = 3  # of changes from the best
 EXPLORE = 1 / 3
+CAP = 5.0  # of logarithms above the least: how bad a loss of 150 times the best is does not matter
 LEVEL = 16.0  # variance of a rung's level, in spreads
 LENGTH = (-0.5, 0.7)  # mean and standard deviation of the logarithm of a length over the root of the dimensions
 NOISE = (-2.0, 2.0)  # mean and standard deviation of the logarithm of the noise's variance
@@ -139,7 +140,7 @@ class Surrogate:
         return self.process.predict(self._points(positions))
 
     def log_scores(self, positions: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the logarithm of scores at the top rung, where they are of the better half."""
+        """Mean and standard deviation of the logarithm of scores at the top rung."""
         mean, deviation = self.process.predict(self._points(positions), self.top_rung)
         return self.centre + self.spread * mean, self.spread * deviation
 
@@ -164,11 +165,10 @@ def fit(grid: Grid, seen: Sequence[Observation], top_rung: int) -> Surrogate:
         raise ValueError(f"Expected finite scores, log(classes) for failures. Received: {[one.score for one in seen]}")
     rungs = np.array([one.rung for one in seen])
     losses = np.log([max(one.score, 1e-12) for one in seen])
-    usual = np.sort(losses[rungs == np.argmax(np.bincount(rungs) >= np.bincount(rungs).max() / 2)])  # of a low rung
-    centre = float(np.median(usual))
-    spread = float(np.sqrt(np.mean((usual[usual <= centre] - centre) ** 2))) or 1.0
-    ranked = np.interp(losses, usual, ndtri(np.arange(1, len(usual) + 1) / (len(usual) + 1)))
-    targets = np.where(losses <= centre, (losses - centre) / spread, ranked)
+    losses = np.minimum(losses, losses.min() + CAP)
+    usual = losses[rungs == np.argmax(np.bincount(rungs) >= np.bincount(rungs).max() / 2)]  # of a low rung
+    centre, spread = float(usual.mean()), float(usual.std()) or 1.0
+    targets = (losses - centre) / spread
     coordinates = grid.coordinates(grid.positions([one.values for one in seen]))
     points = np.column_stack([coordinates, rungs / max(1, top_rung)])
     lengths, noise = _likeliest(points, np.append(grid.owner, len(grid.shape)), rungs, targets)
