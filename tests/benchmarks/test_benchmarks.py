@@ -22,6 +22,7 @@ SLOW = (
         "speed.roofline",
         "accuracy.promotion_gate",
         "accuracy.final_accuracy",
+        "accuracy.surrogates",
         *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
     ],
 )
