@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mnist_models.data.preprocessing import EMBEDDED, VALIDATION_SHARE
+from mnist_models.data.plan import VALIDATION_SHARE
+from mnist_models.data.preprocessing import EMBEDDED
 
 EPOCHS = 100  # at most
 PATIENCE = 5

@@ -54,7 +54,8 @@ def search(options: argparse.Namespace, folder: str) -> dict[str, float]:
     import keras_tuner
     import numpy as np
 
-    from mnist_models.data.preprocessing import EMBEDDED, VALIDATION_SHARE
+    from mnist_models.data.plan import VALIDATION_SHARE
+    from mnist_models.data.preprocessing import EMBEDDED
     from mnist_models.search import spaces
 
     original = SEARCHES[options.space]
