@@ -129,7 +129,8 @@ def show_report(folder: Path, stages: Sequence[StageResult], final: FinalResult)
     ensemble = final.ensemble
     low, high = (f"{100 * end:.2f}" for end in ensemble.wilson_95)
     names = ["comparison", f"training_{final.stage}", "confusion_matrix", "reliability", "curves", "mistakes"]
-    names += [f"{kind}_{stage.name}" for stage in stages for kind in ("finalists", "study", "hyperparameters")]
+    names += [f"hyperparameters_{final.stage}"]
+    names += [f"{kind}_{stage.name}" for stage in stages for kind in ("finalists", "study")]
     parts = [
         f"# Test accuracy {percent(ensemble.test_accuracy)}",
         f"95 % interval {low} to {high} %, {final.test_images:,} images. `{final.stage}`, the average of "

@@ -29,6 +29,7 @@ from mnist_models.inspection.inspection import Inspection
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.export import ExportedModel
 from mnist_models.judging.out_of_fold import FoldResult, LabelReport
+from mnist_models.judging.predictions import Predictions
 from mnist_models.search.trials import StudyResult
 from mnist_models.training.result import TrainingResult
 from tasks.workers.interface import WorkersClosedError
@@ -45,6 +46,7 @@ RECORDS: dict[str, type[SealedRecord]] = {
         FoldResult,
         LabelReport,
         FinalResult,
+        Predictions,
         ExportedModel,
         ExportedForm,
         Decision,

@@ -13,6 +13,7 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import FinalResult, evaluate_final
 from mnist_models.judging.export import ExportedModel, export_ensemble
+from mnist_models.judging.predictions import Predictions, predict_unlabelled
 from mnist_models.training.result import TrainingResult
 from tasks.caching import DURABLE, compute
 from tasks.retrying import RETRIED
@@ -45,6 +46,15 @@ def export_task(
     return start_workers(workers).run(Turn(), export_ensemble, members, dataset, root, key=key)
 
 
+@task(name="predict", task_run_name="predict images without labels", **RETRIED, **DURABLE)
+@stoppable
+def predict_task(
+    members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
+) -> Predictions:
+    """Predicts what is not labelled; see `mnist_models.judging.predictions.predict_unlabelled`."""
+    return start_workers(workers).run(Turn(), predict_unlabelled, members, dataset, root, key=key)
+
+
 def evaluate_members(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, settings: Settings
 ) -> FinalResult:
@@ -68,3 +78,13 @@ def export_members(members: list[TrainingResult], dataset: DatasetReference, set
     exported: ExportedModel
     exported, _ = compute(export_task, settings, members, dataset, root, settings.workers, key=key)
     return exported
+
+
+def predict_members(members: list[TrainingResult], dataset: DatasetReference, settings: Settings) -> Predictions:
+    """Returns the file with what the members' ensemble says of images without labels."""
+    code = code_fingerprint("judging.predictions", f"networks.{members[0].spec.network}")
+    key = f"predictions-{digest([[member.key for member in members], dataset.fingerprint, code])}"
+    root = Store(settings.store).root
+    predictions: Predictions
+    predictions, _ = compute(predict_task, settings, members, dataset, root, settings.workers, key=key)
+    return predictions

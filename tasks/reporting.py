@@ -23,6 +23,7 @@ from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import ExportedModel
 from mnist_models.judging.out_of_fold import LabelReport
+from mnist_models.judging.predictions import Predictions
 from mnist_models.lineage.card import model_card
 from mnist_models.lineage.record import Lineage
 from mnist_models.networks.by_name import NETWORKS
@@ -31,6 +32,7 @@ from mnist_models.report.run import Run
 from mnist_models.report.words import percent
 from tasks.artifacts import show_report
 from tasks.caching import TASK_RUNS
+from tasks.evaluation import predict_members
 from tasks.inspection import sections_of
 
 LOG = logging.getLogger(__name__)
@@ -38,13 +40,17 @@ PACKAGES = ("tensorflow", "keras", "keras-tuner", "prefect", "numpy")
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
-def report_task(run: Run, model: ExportedModel, checks: tuple[LabelCheck, ...]) -> Path:
+def report_task(
+    run: Run, model: ExportedModel, checks: tuple[LabelCheck, ...], predictions: Predictions | None
+) -> Path:
     """Writes the run's folder and points `latest` at it; never cached, since every run has its own."""
     store = Store(run.settings.store)
     folder = store.runs / run_folder(run.name)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(store.verify(model.file), folder / "model.keras")
     _copy_forms(store, run.exports, folder)
+    if predictions:
+        shutil.copyfile(store.verify(predictions.file), folder / "predictions.csv")
     lineage = lineage_of(run, model)
     write_atomic(folder / "lineage.json", (lineage.model_dump_json(indent=2) + "\n").encode())
     if run.promotion:
@@ -74,8 +80,10 @@ def write_run(run: Run, model: ExportedModel, labels: LabelReport | None = None)
         model: Its final model.
         labels: What is thought of the training labels, where they were looked at.
     """
-    of_training = [check_of_training(labels)] if labels else []
-    future = report_task.submit(run, model, (*of_training, check_of_test(run.final)))
+    checks = (*([check_of_training(labels)] if labels else []), check_of_test(run.final))
+    unlabelled = run.dataset.unlabelled > 0
+    predictions = predict_members(list(run.members), run.dataset, run.settings) if unlabelled else None
+    future = report_task.submit(run, model, checks, predictions)
     TASK_RUNS.append(future.task_run_id)
     report = future.result()
     LOG.info(

@@ -19,6 +19,7 @@ import pytest
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.store import Store
+from tests.serving import train_champion
 
 ROOT = Path(__file__).parent.parent
 TINY = [  # all stages, as small as they go
@@ -85,6 +86,12 @@ def first(tmp_path_factory: pytest.TempPathFactory, server: str) -> tuple[Path, 
     )
     assert done.returncode == 0, done.stderr
     return folder / "store", done
+
+
+@pytest.fixture(scope="session")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with a small champion that tells drawings apart; not to be changed."""
+    return train_champion(tmp_path_factory.mktemp("champion") / "store")
 
 
 @pytest.fixture

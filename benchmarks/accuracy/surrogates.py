@@ -4,27 +4,25 @@
 
 `benchmarks/peers/trials` holds trials that were trained once, with their validation losses; nothing is trained here.
 Those of the original project are its Hyperband's over fully connected networks and its Bayesian search's over
-augmentations. Ours are random combinations, trained for nine epochs on 5,000 images or fewer: of Hyperband's space and
-the CNN's, and of twelve hyperparameters of the residual network's recipe.
+augmentations. Ours are random combinations, trained for nine epochs on 5,000 images: of Hyperband's space and of twelve
+hyperparameters of the residual network's recipe. The models are KerasTuner's process, as it is and of logarithms; a
+forest as SMAC's; densities as BOHB's; and ours, also without priors and with those of Hvarfner et al. (2024).
 
 - Predicting: n trials of a record are seen, the rest predicted; rank correlation with what they scored, and mean log
   density of the better half (nats), over random splits.
 - Searching: eight random trials of a record, then what each model proposes among the rest; trials until one of the best
   twentieth is found, and how far the best of 25 is from the best of all (nats, of the logarithm), over random starts.
 - Rungs: the trials' losses after fewer epochs are seen, and n after the most; the rest of those are predicted.
-- KerasTuner's process, as it is and of logarithms; a random forest as SMAC's; densities as BOHB's; ours, also without
-  priors, with those of Hvarfner et al. (2024), and with no score cut off.
+- Made-up losses: the lowest that proposals find, with the model, at random, and with a share at random.
 - A proposal at 100 observations of 16 hyperparameters.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -35,66 +33,18 @@ from scipy.stats import norm, spearmanr
 from threadpoolctl import threadpool_limits
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
-from benchmarks.peers.surrogate_models import Densities, Fit, Forest, KerasTuner, Model, Ours
+from benchmarks.peers.recorded_trials import Record, read_record, shuffled, whole
+from benchmarks.peers.surrogate_models import Densities, Exploring, Fit, Forest, KerasTuner, Model, Ours
 from mnist_models.surrogate import proposals as surrogate
 from mnist_models.surrogate.grid import Grid
 from mnist_models.surrogate.proposals import Observation, initial_design, propose
+from mnist_models.surrogate.values import Values
 
 FOLDER = Path(__file__).parents[1] / "peers" / "trials"
 SEEN = (10, 20, 40, 80)
 FEWEST = 15  # left to predict
-INITIAL, BUDGET = 8, 40
+INITIAL, BUDGET = 8, 30
 BEST = 0.05
-
-
-@dataclass(frozen=True)
-class Record:
-    """Trials that were trained once.
-
-    Attributes:
-        name: Of the search.
-        space: All values that occur.
-        epochs: Of each rung.
-        trials: Their losses after each rung's epochs.
-    """
-
-    name: str
-    space: HyperParameters
-    epochs: tuple[int, ...]
-    trials: tuple[Observation, ...]
-
-    def at(self, rung: int) -> list[Observation]:
-        """The trials of one rung, as if it were the only one."""
-        return [Observation(one.values, 0, one.score) for one in self.trials if one.rung == rung]
-
-
-def read_record(path: Path) -> Record:
-    """Reads a file of trials: a column a hyperparameter, then `epochs` and `val_loss`."""
-    with path.open() as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name not in ("epochs", "val_loss")]
-    values = [{name: _value(row[name]) for name in names} for row in rows]
-    space = HyperParameters()
-    for name in names:
-        space.Choice(name, sorted({one[name] for one in values}))
-    epochs = sorted({int(row["epochs"]) for row in rows})
-    trials = tuple(
-        Observation(one, epochs.index(int(row["epochs"])), float(row["val_loss"]))
-        for one, row in zip(values, rows, strict=True)
-    )
-    return Record(path.stem.replace("_", " "), space, tuple(epochs), trials)
-
-
-def _value(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def whole(record: Record) -> list[Observation]:
-    """The trials of the last of the rungs that have most."""
-    return max((record.at(rung) for rung in reversed(range(len(record.epochs)))), key=len)
 
 
 def fit_with(**settings: object) -> Fit:
@@ -114,7 +64,6 @@ MODELS: dict[str, Fit] = {
     "densities": Densities,
     "ours, no priors": fit_with(LENGTH=(0.0, 30.0), NOISE=(-2.0, 30.0)),
     "ours, Hvarfner": fit_with(LENGTH=(2**0.5, 3**0.5), NOISE=(-4.0, 1.0)),
-    "ours, uncut": fit_with(CUT=np.inf),
     "ours": Ours,
 }
 
@@ -128,11 +77,6 @@ def predict(fit: Callable[[], Model], grid: Grid, hidden: list[Observation]) -> 
         return correlation, None
     better = scores <= np.median(scores)
     return correlation, float(norm.logpdf(scores, mean, deviation + 1e-9)[better].clip(-20).mean())
-
-
-def shuffled(trials: list[Observation], *seed: int) -> list[Observation]:
-    """The trials in a random order."""
-    return [trials[index] for index in np.random.default_rng(seed).permutation(len(trials))]
 
 
 def predicting(records: list[Record], splits: int) -> Iterator[Figure]:
@@ -174,7 +118,7 @@ def searching(records: list[Record], starts: int) -> Iterator[Figure]:
     for record in records:
         grid, scores = Grid(record.space), np.sort([one.score for one in whole(record)])
         good = scores[int(BEST * len(scores))]
-        for name, fit in {"random": None, **MODELS}.items():
+        for name, fit in {"random": None, **MODELS, "ours, a third at random": Exploring}.items():
             runs = [np.array(search(fit, grid, shuffled(whole(record), start))) for start in range(starts)]
             first = [float(np.argmax(np.append(run, 0.0) <= good)) + 1 for run in runs]  # never: the budget and one
             regret = [float(np.log(run[:25].min() / scores[0])) for run in runs]
@@ -203,6 +147,50 @@ def rungs_of_one(record: Record, grid: Grid, top: int, seen: int, split: int) ->
     return predict(partial(Ours, grid, known, top), grid, hidden)[0] if known else 0.0, both
 
 
+def made_space() -> HyperParameters:
+    """Eight numbers, four names and two switches."""
+    space = HyperParameters()
+    for number in range(8):
+        space.Choice(f"number_{number}", list(range(6)))
+    for number in range(4):
+        space.Choice(f"name_{number}", ["a", "b", "c"])
+    for number in range(2):
+        space.Boolean(f"switch_{number}")
+    return space
+
+
+def made_loss(grid: Grid, seed: int) -> Callable[[Values], float]:
+    """Logarithm of a loss over it: a bowl, four pairs of numbers that depend on each other, and names that add."""
+    generator = np.random.default_rng(seed)
+    weights, best = generator.exponential(1.2, 8), generator.integers(0, 6, 8)
+    pairs, strengths = generator.integers(0, 8, (2, 4)), generator.normal(0, 1, 4)
+    names = generator.normal(0, 0.3, (6, 3))
+
+    def loss(values: Values) -> float:
+        position = grid.positions([values])[0]
+        away = (position[:8] - best) / 5
+        added = names[np.arange(6), position[8:].astype(int)].sum()
+        return float(weights @ away**2 + strengths @ (away[pairs[0]] * away[pairs[1]]) + added)
+
+    return loss
+
+
+def making_up(landscapes: int) -> Iterator[Figure]:
+    """The lowest of 60 trials, 9 of a first design, seen with noise: what proposals without the model are good for."""
+    space = made_space()
+    for share in (0.0, 0.25, 1 / 3, 0.5, 1.0):
+        lowest = []
+        for seed in range(landscapes):
+            generator, loss = np.random.default_rng([1, seed]), made_loss(Grid(space), seed)
+            tried, seen = initial_design(space, 9, generator), list[Observation]()
+            while len(seen) < 60:
+                values = tried[len(seen)] if len(seen) < 9 else propose(space, seen, [], 0, generator, explore=share)
+                assert values is not None
+                seen.append(Observation(values, 0, float(np.exp(loss(values) + generator.normal() / 10))))
+            lowest.append(min(loss(one.values) for one in seen))
+        yield Figure(f"made-up losses, lowest of 60: {100 * share:.0f} % at random", "nats", lowest)
+
+
 def proposal_seconds(repetitions: int) -> list[float]:
     """What a proposal takes at 100 observations on two rungs, two trials open, of 16 hyperparameters."""
     space, generator = HyperParameters(), np.random.default_rng(1)
@@ -216,7 +204,7 @@ def proposal_seconds(repetitions: int) -> list[float]:
     seconds = []
     for repetition in range(repetitions):
         begun = time.perf_counter()
-        propose(space, seen, design[75:], 1, np.random.default_rng(repetition))
+        propose(space, seen, design[75:], 1, np.random.default_rng(repetition), explore=0)
         seconds.append(time.perf_counter() - begun)
     return seconds
 
@@ -230,6 +218,7 @@ def main(options: argparse.Namespace) -> None:
     with threadpool_limits(1):
         times = Figure("a proposal of ours", "ms", [1000 * one for one in proposal_seconds(3 if options.quick else 20)])
         figures = [times, *predicting(records, splits), *searching(records, starts), *rungs(records, splits)]
+        figures += making_up(1 if options.quick else options.landscapes)
         bound = at_bound(records, splits)
     trials = {name: [v for f in figures if f.name.endswith(f"one of the best: {name}") for v in f.values]
               for name in ("random", "KerasTuner", "ours")}  # fmt: skip
@@ -247,4 +236,5 @@ if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--splits", type=int, default=20, help="random splits of a record into seen and hidden trials")
     parser.add_argument("--starts", type=int, default=12, help="random starts of a search")
+    parser.add_argument("--landscapes", type=int, default=24, help="of made-up losses")
     main(parser.parse_args())

@@ -22,7 +22,7 @@ from mnist_models.surrogate.proposals import Observation, Surrogate, expected_im
 
 KERASTUNER_BETA = 2.6  # deviations below the mean that its bound lies
 KERASTUNER_BOUND = 1e-5  # least length that scikit-learn's optimiser may end at
-TREES = 64
+TREES = 32
 GOOD = 0.25  # share of the observations that the densities of the good are made of
 
 
@@ -53,6 +53,19 @@ class Ours:
     def appeal(self, positions: Floats) -> Floats:
         """Of combinations at positions."""
         return expected_improvement(*self.surrogate.predict(positions), self.least)
+
+
+class Exploring(Ours):
+    """The same, as it is proposed from: now and then at random."""
+
+    def __init__(self, grid: Grid, seen: Sequence[Observation]) -> None:
+        super().__init__(grid, seen)
+        self.generator = np.random.default_rng([len(seen), round(1e6 * seen[0].score)])
+
+    def appeal(self, positions: Floats) -> Floats:
+        """Of combinations at positions."""
+        at_random = self.generator.random() < surrogate.EXPLORE
+        return self.generator.random(len(positions)) if at_random else super().appeal(positions)
 
 
 class KerasTuner:

@@ -49,7 +49,7 @@ class DatasetReference(SealedRecord):
         unlabelled: Number of images whose labels are not known: predicted, not judged.
         left_out: Name and reason of each picture that could not be read.
         files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test,
-            and x_unlabelled, in the source's order, where there are such images.
+            and, where there are such images, x_unlabelled, in the source's order, and y_unlabelled, all -1.
     """
 
     fingerprint: str
@@ -76,7 +76,7 @@ def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
     Args:
         store: The store that holds the data set.
         dataset: Which data set.
-        split: "train", "validation", "train+validation" or "test".
+        split: "train", "validation", "train+validation", "test", or, where there are such images, "unlabelled".
 
     Raises:
         ValueError: If there is no such split.
@@ -88,6 +88,8 @@ def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
         "train+validation": ("train", slice(None)),
         "test": ("test", slice(None)),
     }
+    if dataset.unlabelled:
+        bounds["unlabelled"] = ("unlabelled", slice(None))
     if split not in bounds:
         raise ValueError(f"Expected a split out of {', '.join(bounds)}. Received: {split!r}")
     part, rows = bounds[split]

@@ -31,6 +31,7 @@ SPLITS = {
     "x_test": (TEST,),
     "y_test": (TEST,),
     "x_unlabelled": (UNLABELLED,),
+    "y_unlabelled": (UNLABELLED,),
 }
 """The files of a data set, and what is in each."""
 

@@ -15,6 +15,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 ARRAYS = (".npy", ".npz")
 MOST_PIXELS = 50_000_000  # of one picture: a camera's are fewer
+WIDE = 257  # 16-bit levels to one of 8 bits
 FLAT = 4  # grey levels between the darkest and the brightest pixel of a picture that shows nothing
 
 
@@ -73,6 +74,8 @@ def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray
                         f"{name}: expected at most {most_pixels:,} pixels. Received: {image.width} x {image.height}."
                     )
                 return to_pixels(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        raise PictureError(f"{name}: expected at most {most_pixels:,} pixels. Received: many times as many.") from None
     except UnidentifiedImageError:
         raise PictureError(
             f"{name}: expected a picture ({', '.join(FORMATS)}). Received: {len(data):,} bytes of something else."
@@ -88,7 +91,7 @@ def to_pixels(image: Image.Image) -> np.ndarray:
     """Returns a picture of any mode as uint8 [height, width] or [height, width, 3]."""
     if image.mode.startswith("I") or image.mode == "F":  # 16 bits or more
         wide = np.asarray(image, np.float64)
-        return (wide * (255 / max(float(wide.max()), 255.0))).clip(0, 255).astype(np.uint8)
+        return (wide / (WIDE if wide.max() > 255 else 1)).clip(0, 255).astype(np.uint8)
     if "A" in image.getbands() or "transparency" in image.info:
         return _over_ground(image.convert("RGBA"))
     return np.array(image.convert("L" if image.mode in ("1", "L") else "RGB"))

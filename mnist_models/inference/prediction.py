@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.store import Store
 from mnist_models.inference.answers import Answer, Answers, answer, render
 from mnist_models.inference.model import Model, find_model
-from mnist_models.inference.pictures import read_pictures
+from mnist_models.inference.pictures import Picture, read_pictures
+from mnist_models.inference.preparation import BlankPictureError
 from mnist_models.inference.request import Request
 from mnist_models.inference.saliency import draw_saliency, draw_seen, saliency
+
+LOG = logging.getLogger(__name__)
 
 
 def answer_request(request: Request) -> Answers:
@@ -41,8 +45,17 @@ def _prepare(files: tuple[Path, ...], model: Model) -> tuple[list[str], np.ndarr
     names, images = [], []
     for picture in read_pictures(list(files)):
         names.append(picture.name)
-        images.append(model.prepare(picture.pixels, picture.name))
+        images.append(_prepare_one(picture, model))
     return names, np.stack(images)
+
+
+def _prepare_one(picture: Picture, model: Model) -> np.ndarray:
+    """A blank sheet among many is said, and answered as what it is: no reason to answer none of them."""
+    try:
+        return model.prepare(picture.pixels, picture.name)
+    except BlankPictureError as error:
+        LOG.warning("%s The answer means nothing.", error)
+        return np.zeros(model.engine.image_shape, np.uint8)
 
 
 def _explain(folder: Path, answers: list[Answer], images: np.ndarray, model: Model) -> None:

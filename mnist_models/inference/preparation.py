@@ -10,6 +10,10 @@ from mnist_models.inference.ink import as_image, as_ink, crop, even_strokes, fin
 from mnist_models.inference.pictures import PictureError
 
 
+class BlankPictureError(PictureError):
+    """A sound picture in which nothing is drawn."""
+
+
 def prepare(pixels: np.ndarray, name: str, image_shape: tuple[int, int, int], pen: Pen | None) -> np.ndarray:
     """Brings a picture to the shape, and the form, of what the network was trained on.
 
@@ -23,7 +27,7 @@ def prepare(pixels: np.ndarray, name: str, image_shape: tuple[int, int, int], pe
         uint8 of `image_shape`.
 
     Raises:
-        PictureError: If pen on paper is expected and nothing is drawn.
+        BlankPictureError: If pen on paper is expected and nothing is drawn.
     """
     height, width, channels = image_shape
     if pen is None:
@@ -32,7 +36,7 @@ def prepare(pixels: np.ndarray, name: str, image_shape: tuple[int, int, int], pe
         return np.broadcast_to(pixels[..., None], image_shape)
     drawn = crop(find_ink(pixels))
     if not drawn.size:
-        raise PictureError(f"{name}: expected pen on paper. Received: a picture in which nothing is drawn.")
+        raise BlankPictureError(f"{name}: expected pen on paper. Received: a picture in which nothing is drawn.")
     grey = (_centre(_into_box(drawn, pen.box), height, width) * 255 + 0.5).astype(np.uint8)
     return np.broadcast_to(grey[..., None], (height, width, channels))
 

@@ -47,7 +47,9 @@ def median_frequencies(pixels: np.ndarray) -> np.ndarray:
 
 
 def low_frequencies(pixels: np.ndarray) -> np.ndarray:
-    """Returns the lowest frequencies of the mean of the channels but for the very lowest, its mean: float32 [n, 64].
+    """Returns the lowest frequencies of the mean of the channels, whatever brightness and contrast: float32 [n, 64].
+
+    The very lowest, which is brightness, is left out; the others have a length of 1, or 0 where there is nothing.
 
     Args:
         pixels: uint8 [n, height, width, channels].
@@ -59,6 +61,7 @@ def low_frequencies(pixels: np.ndarray) -> np.ndarray:
     products = (columns @ _cosines(height).T).reshape(count, FREQUENCIES**2)
     places = sorted((u + v, u * FREQUENCIES + v) for u in range(FREQUENCIES) for v in range(FREQUENCIES))
     lowest: np.ndarray = products[:, [place for _, place in places[1 : BITS + 1]]]
+    lowest /= np.maximum(np.linalg.norm(lowest, axis=1, keepdims=True), np.float32(1e-6))
     return lowest
 
 

@@ -53,7 +53,9 @@ def _fully_connected(image_shape: ImageShape, classes: int, values: Hyperparamet
 def _cnn(image_shape: ImageShape, classes: int, values: Hyperparameters) -> Footprint:
     height, width, channels = image_shape
     weights, kept = 0, height * width * channels
-    kernel, strided = values.get("kernel_size", 5), values.get("subsample_type", "strided_conv") == "strided_conv"
+    known = "num_conv_layers" in values  # then what is not named is as `build` has it
+    kernel = values.get("kernel_size", 5)
+    strided = values.get("subsample_type", "max_pool" if known else "strided_conv") == "strided_conv"
     for block in range(values.get("num_conv_layers", 2)):
         filters = values.get("num_filters_sub_layers", 64) if block else values.get("num_filters_first_layer", 32)
         weights += (kernel**2 * channels + 4) * filters + (25 * filters + 4) * filters * strided

@@ -12,6 +12,7 @@ from mnist_models.data.augmentation import AFFINE, Augmentation, draw_transforms
 from mnist_models.data.dataset import Images
 from mnist_models.optimizers.optimizer import build_optimizer
 from mnist_models.programs.graphs import add_up, batches, compile_graph, image_signature, scale_pixels, tensor_over
+from mnist_models.programs.prefetch import ask_ahead
 from mnist_models.programs.shape import Shape
 from mnist_models.programs.trainee import Trainee
 from mnist_models.programs.tunable import Tunable
@@ -99,8 +100,9 @@ class Program:
         totals, every_loss = np.zeros(2), []
         batch_size = self.shape.batch_size
         chunk = min(CHUNK_IMAGES, CHUNK_BITS // max(2 * self._tunable.units, 1))
-        for steps in batches(len(rates), max(chunk // batch_size, 1)):
-            rows = slice(steps.start * batch_size, steps.stop * batch_size)
+        steps_of_chunks = batches(len(rates), max(chunk // batch_size, 1))
+        chunks = [slice(steps.start * batch_size, steps.stop * batch_size) for steps in steps_of_chunks]
+        for steps, rows in zip(steps_of_chunks, ask_ahead(images.x, order, chunks), strict=True):
             bits = _random_bits(generator, len(order[rows]), self._tunable.units)
             some, losses = self._steps(pixels, labels, order[rows], transforms[rows], bits, rates[steps])
             totals += some.numpy()

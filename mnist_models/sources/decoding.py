@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist_models.sources.limits import MOST_FILE_BYTES, MOST_PIXELS
 from mnist_models.sources.source import ImageShape
@@ -69,8 +69,6 @@ def decode(data: bytes, shape: ImageShape) -> np.ndarray:
     Raises:
         BadPictureError: If it cannot be decoded whole.
     """
-    if data.startswith(PNG):
-        _check_png(data)
     try:
         with _open(data) as picture:
             upright = picture if picture.format == "PNG" and "exif" not in picture.info else _turned(picture)
@@ -102,12 +100,16 @@ def common_shape(looks: Sequence[Look], image_size: int | None) -> ImageShape:
 def _open(data: bytes) -> Image.Image:
     if len(data) > MOST_FILE_BYTES:
         raise BadPictureError(f"its file has {len(data):,} bytes, more than {MOST_FILE_BYTES:,}")
+    if data.startswith(PNG):
+        _check_png(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             picture = Image.open(io.BytesIO(data), formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise BadPictureError(f"it has more than {MOST_PIXELS:,} pixels") from error
+        except UnidentifiedImageError as error:
+            raise BadPictureError(f"it is no picture, or none of {', '.join(FORMATS)}") from error
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise BadPictureError(f"it has {width} x {height} pixels, more than {MOST_PIXELS:,}")

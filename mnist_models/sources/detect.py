@@ -35,7 +35,7 @@ def open_source(path: Path, options: Options | None = None) -> Source:
     if path.suffix == ".npz":
         return open_arrays(path, options)
     if path.suffix in (".csv", ".tsv"):
-        from mnist_models.sources.csv_table import open_csv
+        from mnist_models.sources.tables import open_csv
 
         return open_csv(path, options)
     if path.suffix == ".parquet":
@@ -55,7 +55,7 @@ def _open_folder(folder: Path, options: Options) -> Source:
 
         return open_parquet(folder, options)
     if any("train" in path.name.lower() for path in folder.glob("*.csv")):
-        from mnist_models.sources.csv_table import open_csv
+        from mnist_models.sources.tables import open_csv
 
         return open_csv(folder, options)
     from mnist_models.sources.pictures import open_pictures

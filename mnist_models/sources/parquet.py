@@ -18,6 +18,7 @@ from mnist_models.sources.decoding import BadPictureError, Look, common_shape, d
 from mnist_models.sources.limits import check_file, check_ratio, check_shape, files_below
 from mnist_models.sources.pictures import SPLITS, Bad, group_finder
 from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source
+from mnist_models.sources.tables import is_list, list_shape, listed_pixels, values
 
 IMAGE, LABEL = ("image", "img"), ("label", "labels")
 BATCH = 1_024  # rows at a time
@@ -43,7 +44,7 @@ def open_parquet(where: Path, options: Options) -> Source:
         DataError: If a file is no Parquet, or has no column of images, or more unreadable ones than allowed.
     """
     paths = [where] if where.is_file() else [path for path in files_below(where) if path.suffix == ".parquet"]
-    files = _by_part(paths)
+    files: dict[PartName, list[Path]] = {"train": paths} if where.is_file() else _by_part(where, paths)
     if "train" not in files:
         raise DataError(
             f"{where}: expected shards of a training set. Received: {', '.join(p.name for p in paths[:5])}."
@@ -65,11 +66,12 @@ def open_parquet(where: Path, options: Options) -> Source:
     return Source(where, shape, tuple(parts), bad.names)
 
 
-def _by_part(paths: Sequence[Path]) -> dict[PartName, list[Path]]:
-    """Shards by the first of their name and their folder's that says so; all train where none does."""
+def _by_part(where: Path, paths: Sequence[Path]) -> dict[PartName, list[Path]]:
+    """Shards by the first of their name and their folders' that says so; all train where none does."""
     files: dict[PartName, list[Path]] = {}
     for path in sorted(paths):
-        words = (re.split(r"[-_.\d]", name.lower())[0] for name in (path.name, path.parent.name))
+        names = path.relative_to(where).parts[::-1]
+        words = (re.split(r"[-_.\d]", name.lower())[0] for name in names)
         part: PartName = next((SPLITS[word] for word in words if word in SPLITS), "train")
         files.setdefault(part, []).append(path)
     return files
@@ -102,7 +104,7 @@ def _columns(path: Path, options: Options) -> _Columns:
         raise DataError(f"{path}: expected a column {' or '.join(IMAGE)}. Received: {', '.join(schema.names[:9])}.")
     kind = schema.field(image).type
     pictures = _is_binary(kind) or (pa.types.is_struct(kind) and _is_binary(dict(_fields(kind)).get("bytes")))
-    if not pictures and not _is_list(kind):
+    if not pictures and not is_list(kind):
         raise DataError(f"{path}: expected {image} as a struct with bytes, or a list of pixels. Received: {kind}.")
     if options.group_column and options.group_column not in schema.names:
         raise DataError(f"{path}: expected a column {options.group_column!r}, the --group-column. Received: none.")
@@ -116,10 +118,6 @@ def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_binary(kind: Any) -> bool:
     return kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _is_list(kind: Any) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> list[str] | None:
@@ -157,7 +155,7 @@ def _looks(path: Path, columns: _Columns, bad: Bad) -> list[Look]:
     looks = []
     for batch in _batches(path, [columns.image]):
         if not columns.pictures:
-            height, width, channels = _list_shape(path, batch.column(0))
+            height, width, channels = list_shape(path, batch.column(0))
             return [Look(height, width, channels == 3)]
         for number, data in enumerate(_pictures(batch.column(0))):
             try:
@@ -200,7 +198,7 @@ def _images(
     column = batch.column(columns.image)
     if not columns.pictures:
         stored = (shape[1], shape[0], shape[2]) if options.transposed else shape
-        pixels = _pixels(path, column, stored)
+        pixels = listed_pixels(path, column, stored)
         return pixels.swapaxes(1, 2) if options.transposed else pixels, np.arange(batch.num_rows)
     images, kept = [], []
     for number, data in enumerate(_pictures(column)):
@@ -220,42 +218,10 @@ def _pictures(column: Any) -> Iterator[bytes]:
         yield value.as_py() or b""
 
 
-def _list_shape(path: Path, column: Any) -> ImageShape:
-    """Height, width and channels of the first list: nested, or of the pixels of a square image."""
-    sides: list[int] = []
-    value: Any = column[0].as_py()
-    while isinstance(value, list) and value:
-        sides.append(len(value))
-        value = value[0]
-    if len(sides) == 1:
-        for channels in (1, 3):
-            side = round((sides[0] / channels) ** 0.5)
-            if side * side * channels == sides[0]:
-                return side, side, channels
-    if len(sides) not in (2, 3):
-        raise DataError(f"{path}: expected lists of the pixels of an image. Received: lists of {sides} values.")
-    return sides[0], sides[1], (*sides, 1)[2]
-
-
-def _pixels(path: Path, column: Any, shape: ImageShape) -> np.ndarray:
-    count, values = len(column), column
-    while _is_list(values.type):
-        if values.null_count:
-            raise DataError(f"{path}: expected lists of pixels. Received: an empty value.")
-        lengths = pa.compute.list_value_length(values)
-        if len(lengths) and pa.compute.min(lengths) != pa.compute.max(lengths):
-            raise DataError(f"{path}: expected images of one shape, {shape}. Received: lists of several lengths.")
-        values = values.flatten()
-    if len(values) != count * int(np.prod(shape)) or values.null_count:
-        raise DataError(f"{path}: expected {np.prod(shape)} pixels for each image. Received: another number.")
-    pixels: np.ndarray = values.cast(pa.uint8()).to_numpy(zero_copy_only=False)
-    return pixels.reshape(count, *shape)
-
-
 def _labels(path: Path, batch: pa.RecordBatch, columns: _Columns) -> np.ndarray | None:
     if columns.label is None:
         return None
-    labels = _values(path, batch, columns.label)
+    labels = values(path, batch, columns.label)
     if columns.names is None or labels.dtype.kind not in "iu":
         return labels.astype(str) if labels.dtype.kind not in "iu" else labels
     if labels.min() < 0 or labels.max() >= len(columns.names):
@@ -266,7 +232,7 @@ def _labels(path: Path, batch: pa.RecordBatch, columns: _Columns) -> np.ndarray 
 
 def _groups(path: Path, batch: pa.RecordBatch, columns: _Columns, options: Options) -> np.ndarray | None:
     if options.group_column:
-        return _values(path, batch, options.group_column).astype(str)
+        return values(path, batch, options.group_column).astype(str)
     find = group_finder(options)
     if find is None:
         return None
@@ -275,13 +241,6 @@ def _groups(path: Path, batch: pa.RecordBatch, columns: _Columns, options: Optio
         raise DataError(f"{path}: expected pictures with a path, for --group-pattern. Received: none.")
     paths = pa.compute.struct_field(column, "path").to_pylist()
     return np.array([find(Path(name or "")) for name in paths])
-
-
-def _values(path: Path, batch: pa.RecordBatch, name: str) -> np.ndarray:
-    column = batch.column(name)
-    if column.null_count:
-        raise DataError(f"{path}: expected a value for each image in column {name!r}. Received: an empty one.")
-    return np.array(column.to_pylist())
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

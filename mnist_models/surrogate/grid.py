@@ -100,13 +100,12 @@ class Grid:
         rows = np.concatenate([np.floor(points * self.shape), generator.permutation(self.some(4 * count, generator))])
         return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])[:count]]
 
-    def candidates(self, count: int, best: Floats, taken: Floats, generator: np.random.Generator) -> Floats:
-        """Positions of so many random combinations, and the neighbours of the best, but for those that are taken."""
+    def without(self, taken: Floats, positions: Floats) -> Floats:
+        """The positions that are not among the taken ones."""
         known = set(map(tuple, taken.tolist()))
-        rows = np.concatenate([self.some(max(count, 4 * len(known)), generator), self._neighbours(np.rint(best))])
-        return rows[[tuple(row) not in known for row in rows.tolist()]]
+        return positions[[tuple(row) not in known for row in positions.tolist()]]
 
-    def _neighbours(self, positions: Floats) -> Floats:
+    def neighbours(self, positions: Floats) -> Floats:
         """Positions of all combinations that differ from one of these in one value."""
         rows = []
         for column, count in enumerate(self.shape):

@@ -1,9 +1,9 @@
 """Proposals from a model of the scores: a Gaussian process over the search space and its rungs.
 
-The model sees logarithms of validation losses, the worst cut off. Combinations are as alike as Matérn's covariance with
-5/2 says, with a length for each hyperparameter. The rung is one more, so that losses after few epochs inform of those
-after many; each rung has a level of its own besides. Lengths and noise are the likeliest under priors: without, they
-end at bounds, and proposals are random (docs/performance.md, "What proposals come from").
+The model sees logarithms of validation losses. Combinations are as alike as Matérn's covariance with 5/2 says, with a
+length for each hyperparameter. The rung is one more, so that losses after few epochs inform of those after many; each
+rung has a level of its own besides. Lengths and noise are the likeliest under priors. docs/performance.md, "What
+proposals come from", says what this is better than.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 CANDIDATES = 1024  # random ones; smaller spaces are looked at whole
 BEST = 8  # combinations whose neighbours are candidates, too
-CUT = 3.0  # spreads above the median: how much worse a trial is does not matter
+CLIMBS = 3  # of changes from the best
+EXPLORE = 1 / 3
+CAP = 5.0  # of logarithms above the least: how bad a loss of 150 times the best is does not matter
 LEVEL = 16.0  # variance of a rung's level, in spreads
-LENGTH = (0.0, 1.0)  # mean and standard deviation of the logarithm of a length over the root of the dimensions
+LENGTH = (-0.5, 0.7)  # mean and standard deviation of the logarithm of a length over the root of the dimensions
 NOISE = (-2.0, 2.0)  # mean and standard deviation of the logarithm of the noise's variance
-LEAST_NOISE = -9.0  # logarithm: with less, covariances could not be inverted
+LEAST_NOISE = -9.0  # its least logarithm: with less, covariances could not be inverted
+MOST = 9.0  # greatest logarithm of a length and of the noise, far from what their priors allow
 STEPS = 40  # of the search for lengths and noise
-LOWEST = 1e-12  # nats: logarithms of smaller scores say nothing
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,21 @@ def propose(
     pending: Sequence[Values],
     top_rung: int,
     generator: np.random.Generator,
+    *,
+    explore: float = EXPLORE,
 ) -> Values | None:
-    """Proposes the combination with the greatest expected improvement at the top rung (Jones et al. 1998).
+    """Proposes the combination with the greatest expected improvement at the top rung (Jones et al. 1998), or any.
 
-    It is the greatest of a small space, else of random combinations and the neighbours of the best. Open trials count
-    as having scored what the model expects (Ginsbourger et al. 2010).
+    It is the greatest of random combinations and of what is found from them and from the best by changing one value at
+    a time. Open trials count as having scored what the model expects (Ginsbourger et al. 2010).
 
     Args:
         space: Of `Choice`, `Int`, `Boolean`, `Fixed`, and `Float` with a step.
         seen: All trials that have ended, at least one; a promoted one is an observation of each of its rungs.
         pending: Trials that are open.
         top_rung: The rung at which the best is sought.
-        generator: Of the candidates; nothing else is random.
+        generator: Of candidates, and of proposals without the model; nothing else is random.
+        explore: Share of the proposals without the model: it may be wrong where nothing was seen (Falkner et al. 2018).
 
     Returns:
         One that is neither seen nor pending, or None where the space has no more.
@@ -90,13 +95,19 @@ def propose(
     grid = Grid(space)
     surrogate = fit(grid, seen, top_rung)
     observed, waiting = grid.positions([one.values for one in seen]), grid.positions(pending)
-    expected, _ = surrogate.predict(observed)
-    best = observed[np.argsort(expected, kind="stable")[:BEST]]
-    candidates = grid.candidates(CANDIDATES, best, np.concatenate([observed, waiting]), generator)
-    if not len(candidates):
+    taken = np.concatenate([observed, waiting])
+    anywhere = grid.without(taken, grid.some(max(CANDIDATES, 4 * len(taken)), generator))
+    if not len(anywhere):
         return None
-    improvement = expected_improvement(*surrogate.believing(waiting).predict(candidates), float(expected.min()))
-    return grid.values(candidates[np.argmax(improvement)])
+    if generator.random() < explore:
+        return grid.values(generator.choice(anywhere))
+    (expected, _), believing = surrogate.predict(observed), surrogate.believing(waiting)
+    best, candidates = np.rint(observed[np.argsort(expected, kind="stable")[:BEST]]), anywhere
+    for _ in range(CLIMBS):
+        candidates = np.concatenate([candidates, grid.without(taken, grid.neighbours(best))])
+        improvement = expected_improvement(*believing.predict(candidates), float(expected.min()))
+        candidates = best = candidates[np.argsort(-improvement, kind="stable")[:BEST]]
+    return grid.values(best[0])
 
 
 def expected_improvement(mean: Floats, deviation: Floats, least: float) -> Floats:
@@ -129,14 +140,14 @@ class Surrogate:
         return self.process.predict(self._points(positions))
 
     def log_scores(self, positions: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the logarithm of the scores that trials would have at the top rung."""
-        mean, deviation = self.process.observe(self._points(positions), self.top_rung)
+        """Mean and standard deviation of the logarithm of scores at the top rung."""
+        mean, deviation = self.process.predict(self._points(positions), self.top_rung)
         return self.centre + self.spread * mean, self.spread * deviation
 
     def believing(self, positions: Floats) -> Surrogate:
         """The surrogate had these trials scored at the top rung what it expects."""
         points = self._points(positions)
-        expected, _ = self.process.observe(points, self.top_rung)
+        expected, _ = self.process.predict(points, self.top_rung)
         return replace(self, process=self.process.after(points, self.top_rung, expected))
 
     def _points(self, positions: Floats) -> Floats:
@@ -151,14 +162,13 @@ def fit(grid: Grid, seen: Sequence[Observation], top_rung: int) -> Surrogate:
         ValueError: If nothing was seen, or a score is not finite.
     """
     if not seen or not all(math.isfinite(one.score) for one in seen):
-        scores = [one.score for one in seen]
-        raise ValueError(f"Expected finite scores, one or more. Received: {scores}; give failed trials log(classes)")
+        raise ValueError(f"Expected finite scores, log(classes) for failures. Received: {[one.score for one in seen]}")
     rungs = np.array([one.rung for one in seen])
-    losses = np.log([max(one.score, LOWEST) for one in seen])
-    most = losses[rungs == np.bincount(rungs).argmax()]  # rungs have levels of their own
-    centre = float(np.median(most))
-    spread = 1.5 * float(np.median(np.abs(most - centre))) or 1.0
-    targets = np.minimum((losses - centre) / spread, CUT)
+    losses = np.log([max(one.score, 1e-12) for one in seen])
+    losses = np.minimum(losses, losses.min() + CAP)
+    usual = losses[rungs == np.argmax(np.bincount(rungs) >= np.bincount(rungs).max() / 2)]  # of a low rung
+    centre, spread = float(usual.mean()), float(usual.std()) or 1.0
+    targets = (losses - centre) / spread
     coordinates = grid.coordinates(grid.positions([one.values for one in seen]))
     points = np.column_stack([coordinates, rungs / max(1, top_rung)])
     lengths, noise = _likeliest(points, np.append(grid.owner, len(grid.shape)), rungs, targets)
@@ -183,28 +193,23 @@ class Process:
     @cached_property
     def factor(self) -> Floats:
         """Lower Cholesky factor (n, n) of the observations' covariance."""
-        alike = _matern(cdist(self.points, self.points, "sqeuclidean"))
+        alike, _ = _matern(cdist(self.points, self.points, "sqeuclidean"))
         return np.asarray(cholesky(alike + _nuisance(self.rungs, self.noise), lower=True, check_finite=False))
 
-    def predict(self, points: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation at points (m, columns), without levels and noise."""
-        return self._given(_matern(cdist(points, self.points, "sqeuclidean")), 1.0)
-
-    def observe(self, points: Floats, rung: int) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of what would be observed at points (m, columns) of a rung."""
-        shared = _matern(cdist(points, self.points, "sqeuclidean")) + LEVEL * (self.rungs == rung)
-        return self._given(shared, 1.0 + LEVEL + self.noise)
+    def predict(self, points: Floats, rung: int | None = None) -> tuple[Floats, Floats]:
+        """Mean and standard deviation at points (m, columns); without levels and noise, or as observed at a rung."""
+        shared, variance = _matern(cdist(points, self.points, "sqeuclidean"))[0], 1.0
+        if rung is not None:
+            shared, variance = shared + LEVEL * (self.rungs == rung), variance + LEVEL + self.noise
+        weights = cho_solve((self.factor, True), self.targets, check_finite=False)
+        explained = solve_triangular(self.factor, shared.T, lower=True, check_finite=False)
+        left = np.maximum(variance - np.einsum("ij,ij->j", explained, explained), 1e-12)
+        return np.asarray(shared @ weights), np.sqrt(left)
 
     def after(self, points: Floats, rung: int, targets: Floats) -> Process:
         """The process with more observations at a rung."""
         rungs = np.append(self.rungs, np.full(len(points), rung))
         return Process(np.concatenate([self.points, points]), rungs, np.append(self.targets, targets), self.noise)
-
-    def _given(self, shared: Floats, variance: float) -> tuple[Floats, Floats]:
-        weights = cho_solve((self.factor, True), self.targets, check_finite=False)
-        explained = solve_triangular(self.factor, shared.T, lower=True, check_finite=False)
-        left = np.maximum(variance - np.einsum("ij,ij->j", explained, explained), 1e-12)
-        return np.asarray(shared @ weights), np.sqrt(left)
 
 
 def _likeliest(points: Floats, owner: Integers, rungs: Integers, targets: Floats) -> tuple[Floats, float]:
@@ -213,12 +218,12 @@ def _likeliest(points: Floats, owner: Integers, rungs: Integers, targets: Floats
     apart = np.stack([pdist(points[:, owner == i], "sqeuclidean") for i in dimensions])  # each pair once: half the work
     means = np.append(np.full(len(dimensions), LENGTH[0] + math.log(len(dimensions)) / 2), NOISE[0])
     spreads = np.append(np.full(len(dimensions), LENGTH[1]), NOISE[1])
-    bounds = [*[(-math.inf, math.inf)] * len(dimensions), (LEAST_NOISE, math.inf)]
+    bounds = [*[(-MOST, MOST)] * len(dimensions), (LEAST_NOISE, MOST)]
 
     def loss(logarithms: Floats) -> tuple[float, Floats]:
         """Minus the logarithm of the posterior density, and its gradient (Rasmussen and Williams 2006, 5.9)."""
         shrink, noise = np.exp(-2 * logarithms[:-1]), math.exp(logarithms[-1])
-        alike, slope = _matern_and_slope(shrink @ apart)
+        alike, slope = _matern(shrink @ apart)
         covariance = squareform(alike) + np.eye(len(targets)) + _nuisance(rungs, noise)
         factor = cholesky(covariance, lower=True, check_finite=False)
         inverse = cho_solve((factor, True), np.eye(len(targets)), check_finite=False)
@@ -238,13 +243,8 @@ def _nuisance(rungs: Integers, noise: float) -> Floats:
     return np.asarray(LEVEL * (rungs[:, None] == rungs[None, :]) + noise * np.eye(len(rungs)))
 
 
-def _matern(squared: Floats) -> Floats:
-    """Covariance of points at a squared distance: Matérn's with 5/2."""
-    return _matern_and_slope(squared)[0]
-
-
-def _matern_and_slope(squared: Floats) -> tuple[Floats, Floats]:
-    """The same, and its derivative by the squared distance."""
+def _matern(squared: Floats) -> tuple[Floats, Floats]:
+    """Covariance of points at a squared distance, Matérn's with 5/2, and its derivative by that distance."""
     root = np.sqrt(5 * squared)
     decay = np.exp(-root)
     return (1 + root + root**2 / 3) * decay, -5 / 6 * (1 + root) * decay

@@ -18,7 +18,13 @@ SLOW = (
 
 @pytest.mark.parametrize(
     "name",
-    ["speed.roofline", "accuracy.final_accuracy", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
+    [
+        "speed.roofline",
+        "accuracy.promotion_gate",
+        "accuracy.final_accuracy",
+        "accuracy.surrogates",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
+    ],
 )
 def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json", str(tmp_path / "figures.json")]

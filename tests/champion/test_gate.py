@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -36,6 +36,7 @@ def test_mcnemar_is_exact() -> None:
 COUNTS = st.integers(0, 60)
 
 
+@settings(deadline=None)
 @given(COUNTS, COUNTS, st.integers(200, 20_000))
 def test_the_interval_holds_the_difference_and_turns_with_its_sides(gained: int, lost: int, images: int) -> None:
     low, high = score_interval(gained, lost, images)
@@ -43,6 +44,7 @@ def test_the_interval_holds_the_difference_and_turns_with_its_sides(gained: int,
     assert score_interval(lost, gained, images) == pytest.approx((-high, -low), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(COUNTS, st.integers(1, 60), st.integers(200, 20_000))
 def test_to_be_better_is_never_worse(gained: int, lost: int, images: int) -> None:
     low, _ = score_interval(gained, lost, images)
@@ -62,17 +64,17 @@ def test_one_that_is_worse_by_the_margin_is_promoted_at_most_at_the_stated_rate(
 
 
 @pytest.mark.parametrize("images", [500, 5_000, 10_000, 50_000])
-@pytest.mark.parametrize("lost", [0.0005, 0.001, 0.003, 0.02])
+@pytest.mark.parametrize("lost", [0.0005, 0.001, 0.003, 0.01])
 def test_the_rate_is_what_is_stated_exactly(images: int, lost: float) -> None:
     """Over all outcomes, with their probabilities."""
     most = int(images * lost + 8 * math.sqrt(images * lost) + 12)
     gains = max(lost - RULES.margin, 0.0)
     of_lost = binom.pmf(range(most), images, lost)
-    rate = 0.0
+    rate, least = 0.0, 0
     for c in range(most):
-        of_gained = binom.pmf(range(most), images - c, gains / (1 - lost))
-        least = next((b for b in range(most) if score_interval(b, c, images)[0] > -RULES.margin), most)
-        rate += of_lost[c] * of_gained[least:].sum()
+        while score_interval(least, c, images)[0] <= -RULES.margin:
+            least += 1  # the more are lost, the more must be gained
+        rate += of_lost[c] * binom.sf(least - 1, images - c, gains / (1 - lost))
     assert rate <= STATED_RATE
 
 
@@ -83,7 +85,7 @@ def test_one_that_is_clearly_better_is_promoted() -> None:
 
 def simulate(generator: np.random.Generator, images: int, gained: float, lost: float) -> Paired:
     """A challenger and a champion who alone are right on such shares of all images there are."""
-    draw = generator.random(images)
+    draw = generator.random(images, np.float32)
     return compare_paired(draw >= lost, (draw < lost) | (draw >= lost + gained))
 
 

@@ -9,15 +9,22 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mnist_models.foundation.settings import Settings
+from mnist_models.champion.gate import Decision
+from mnist_models.champion.paired import compare_paired
+from mnist_models.export.form import ExportedForm
+from mnist_models.foundation.records import FileReference
+from mnist_models.foundation.settings import Form, Settings
+from mnist_models.foundation.store import Store
 from mnist_models.judging.scores import wilson_interval
 from mnist_models.report.metrics import trials_csv
 from mnist_models.report.page import best_trials, rungs, write_report
-from mnist_models.report.run import Run, StageResult
+from mnist_models.report.run import Promotion, Run, StageResult
 from mnist_models.report.words import decimal, duration, percent, title
 from mnist_models.search.trials import Trial
+from tests.champion.examples import challenger, figures
 from tests.examples import (
     FAILURE,
     MATRIX,
@@ -44,6 +51,8 @@ def write(folder: Path, **changes: Any) -> Path:
         "final": final(MATRIX),
         "members": [model({"loss": (0.3,), "accuracy": (0.9,)}, 1, seed=seed) for seed in (1, 2)],
         "seconds": 12.5,
+        "exports": (),
+        "promotion": None,
     }
     others = {"mistake_images": images(3), "environment": {"Python": "3.13"}, "code_fingerprint": "cd" * 32}
     run = Run(**{name: changes.pop(name, value) for name, value in fields.items()})
@@ -152,6 +161,43 @@ def test_metrics_hold_every_figure_and_nothing_else(tmp_path: Path) -> None:
     }
 
 
+def exported(name: Form, **changes: Any) -> ExportedForm:
+    fields = {"path": name, "files": (FileReference(path=name, sha256="ab" * 32, size=1_610_608),), "images": 33}
+    checked = {"labels_equal": 32, "largest_difference": 6.4e-7, "accuracy": 30 / 33, "milliseconds": 0.24}
+    return ExportedForm(
+        **{"key": name, "form": name, **fields, **checked, "wilson_95": wilson_interval(30, 33), **changes}
+    )
+
+
+def promotion(store: Store) -> Promotion:
+    champion = challenger(store, "old")
+    paired = compare_paired(np.arange(1000) != 1, np.arange(1000) > 2)
+    decision = Decision(
+        key="d", verdict="refused", reason="it is too slow", challenger=figures(), champion=figures(990),
+        with_champion=paired, published=figures(),
+    )  # fmt: skip
+    return Promotion(
+        outcome="refused", reason="it is too slow", name="default", champion=champion, decision=decision, readings=3
+    )
+
+
+def test_forms_and_the_gate_are_shown(tmp_path: Path) -> None:
+    forms = [exported("litert"), exported("litert_int8", largest_difference=0.03)]
+    page = Page(write(tmp_path, exports=forms, promotion=promotion(Store(tmp_path / "store"))))
+    for word in (
+        "Not promoted:",
+        "it is too slow",
+        "The champion remains the model of run old",
+        "LiteRT, int8",
+        "1.61 MB",
+    ):
+        assert word in page.text
+    assert "3.0e-02" in page.text
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert [form["form"] for form in metrics["exports"]] == ["litert", "litert_int8"]
+    assert metrics["exports"][0]["size"] == 1_610_608
+
+
 def test_files_are_where_they_are_expected(tmp_path: Path) -> None:
     assert write(tmp_path / "new" / "run") == tmp_path / "new" / "run" / "report.html"
     names = ["comparison", "confusion_matrix", "hyperparameters_grid", "mistakes", "reliability", "study_grid"]
@@ -199,6 +245,7 @@ def test_page_tells_how_a_search_with_rungs_ended(replaced: bool, tmp_path: Path
     assert "The search started from CNN residual." in page.text
     assert ("kept what it started from" in page.text) == (not replaced)
     assert "Rungs: the best of each go on" in page.text
+    assert page.text.count("another seed") == 3
     assert "dropped: 4th of 9, 3 go on" in page.text
     assert (tmp_path / "plots" / "finalists_grid.png").exists()
     assert json.loads((tmp_path / "metrics.json").read_text())["stages"][1]["decision"] == end.model_dump(mode="json")

@@ -17,7 +17,7 @@ from mnist_models.report.studies.importance import importance
 from mnist_models.report.studies.outcomes import outcomes
 from mnist_models.report.studies.scales import scale
 from mnist_models.search.trials import Trial
-from tasks.artifacts import PICTURE_BYTES
+from tasks.artifacts import PICTURE_BYTES, leaderboard
 from tests.examples import decision, halved_study, model, png_size, trial
 
 HALVED = halved_study()
@@ -176,7 +176,7 @@ def test_few_trials_have_no_importance(count: int) -> None:
 def test_coordinates_end_at_the_loss_and_the_best_line_is_on_top() -> None:
     figure = coordinates.hyperparameters(stage(*HALVED, decided=True))
     axes = figure.axes[0]
-    lines = next(item for item in axes.collections if isinstance(item, LineCollection) and len(item.get_segments()) > 1)
+    _, lines = (item for item in axes.collections if isinstance(item, LineCollection))  # the axes, the combinations
     segments = lines.get_segments()
     assert len(segments) == 27
     heights = [segment[-1, 1] for segment in segments]
@@ -205,3 +205,15 @@ def test_pictures_of_a_large_study_are_small_enough_for_the_ui() -> None:
     large = stage(*halved_study(90), decided=True)
     assert len(render(study_plot.study(large))) <= PICTURE_BYTES
     assert len(render(coordinates.hyperparameters(large), FEW_COLOURS)) <= PICTURE_BYTES
+
+
+def test_the_leaderboard_says_at_which_rung_a_trial_ended_and_why() -> None:
+    best, *_, last = leaderboard(HALVED)
+    assert {name: best[name] for name in ("rung", "images", "fate")} == {
+        "rung": "3",
+        "images": "54,000",
+        "fate": "finished",
+    }
+    assert last["rung"] == "1"
+    assert last["fate"] == "dropped: 27th of 27, 9 go on"
+    assert not {"rung", "images", "fate"} & set(leaderboard([trial(1), trial(2)])[0])

@@ -22,8 +22,10 @@ from mnist_models.report.words import title
 from mnist_models.search.trials import Trial
 
 LEFT, RIGHT = 0.75, 0.55  # inches beside the panels
+CHARACTER = 0.068  # inches of a value's
 JITTER = 0.05  # of an axis: lines through the same value lie side by side
 MOST_LINES = 40  # of the best; with more, nothing can be followed
+MOST_WRAPPED = 11  # names side by side; more of them are slanted
 SHADES = 6  # of losses: few, since each crossing of two colours costs bytes
 
 
@@ -47,8 +49,9 @@ def hyperparameters(stage: StageResult) -> Figure:
     trials = ranked[:MOST_LINES][::-1]
     found = importance(seen, names)
     below = 0.0 if found is None else 0.5 if found.nothing else 1.55
+    above = 0.95 if len(names) < MOST_WRAPPED else 1.35
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.75 + below))
+        figure = Figure(figsize=(WIDTH, 2.8 + above + below))
         axes = panel(figure, LEFT, 0.35 + below, WIDTH - LEFT - RIGHT, 2.45)
         _draw_lines(axes, trials, names, seen)
         if found:
@@ -67,14 +70,15 @@ def hyperparameters(stage: StageResult) -> Figure:
 def _draw_lines(axes: Axes, trials: Sequence[Trial], names: Sequence[str], seen: Outcomes) -> None:
     axes.set(xlim=(-0.35, len(names) + 0.35), ylim=(-0.06, 1.06))
     axes.set_axis_off()
+    axes.vlines(range(len(names) + 1), 0, 1, EDGE, linewidth=1, zorder=1)
     columns = []
     for column, name in enumerate(names):
         axis = scale([trial.values[name] for trial in trials])
-        _draw_axis(axes, column, axis, _wrapped(name))
+        _draw_axis(axes, column, axis, name, len(names))
         spread = JITTER * min(1.0, 4 / len(axis.ticks)) if axis.even else 0.0
         columns.append([p + spread * ((0.618 * t.number) % 1 - 0.5) for p, t in zip(axis.places, trials, strict=True)])
     losses = _loss_axis([loss(trial) for trial in trials])
-    _draw_axis(axes, len(names), losses, "validation\nloss, nats")
+    _draw_axis(axes, len(names), losses, "val_loss", len(names))
     heights = np.array([*columns, losses.places]).T
     lines = [np.column_stack([range(len(names) + 1), height]) for height in heights]
     widths = np.linspace(0.7, 1.5, len(trials))
@@ -84,12 +88,17 @@ def _draw_lines(axes: Axes, trials: Sequence[Trial], names: Sequence[str], seen:
             axes.plot(*line.T, color=TEST, linewidth=2, zorder=3)
 
 
-def _draw_axis(axes: Axes, x: int, axis: Scale, name: str) -> None:
-    axes.vlines(x, 0, 1, EDGE, linewidth=1, zorder=1)
-    axes.text(x, 1.09, name, size=7.5, weight="bold", ha="center", va="bottom", linespacing=1.1)
+def _draw_axis(axes: Axes, x: int, axis: Scale, name: str, last: int) -> None:
+    """Writes name and values of an axis; of values so much as there is room for up to the next axis."""
+    if last < MOST_WRAPPED:
+        axes.text(x, 1.09, _wrapped(name), size=7.5, weight="bold", ha="center", va="bottom", linespacing=1.1)
+    else:
+        axes.text(x, 1.09, name, size=7.5, weight="bold", rotation=32, rotation_mode="anchor")
+    room = int((WIDTH - LEFT - RIGHT) / (last + 0.7) / CHARACTER) if x < last else 8
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
     for place, text in axis.ticks:
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
-        axes.text(x + 0.05, place, text, size=7, color=INK, va="center_baseline", bbox=box, zorder=4)
+        shown = text if len(text) <= room else f"{text[: room - 1]}…"
+        axes.text(x + 0.05, place, shown, size=7, color=INK, va="center_baseline", bbox=box, zorder=4)
 
 
 def _draw_importance(axes: Axes, found: Importance, names: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os.path
 from collections.abc import Sequence
 
@@ -12,6 +13,9 @@ from matplotlib.collections import LineCollection
 from mnist_models.report.drawing import INK, TEST, log_ticks
 from mnist_models.report.studies.outcomes import Outcomes, loss
 from mnist_models.search.trials import Trial
+
+MOST_MARKS = 6  # ends of rungs on the axis
+CLOSE = 0.37  # of logarithms, where two labels would touch
 
 
 def draw_curves(axes: Axes, seen: Outcomes) -> None:
@@ -56,11 +60,14 @@ def _curve(lineage: Sequence[Trial], seen: Outcomes) -> np.ndarray:
 
 
 def _amount_scale(axes: Axes, seen: Outcomes) -> None:
-    """Makes the axis of what was seen: logarithmic, since each rung is a multiple of the one before."""
-    lengths = [(seen.amount[trial.number], max(len(trial.curve), 1)) for trial in seen.finished]
-    low = min((amount / count for amount, count in lengths if amount), default=1.0)
-    high = max((amount for amount, _ in lengths), default=1) or 1
-    axes.set(xlabel=f"training {seen.unit} seen", xscale="log", xlim=(low / 1.15, max(high, 2 * low) * 1.15))
-    ticks = log_ticks(low / 1.1, max(high, 2 * low) * 1.1, 0.7)
+    """Makes the axis of what was seen: logarithmic, as each rung is a multiple of the one before; rungs are marked."""
+    ended = sorted({seen.amount[trial.number] for trial in seen.finished if seen.amount[trial.number]}) or [1]
+    begins = [seen.amount[trial.number] / len(trial.curve) for trial in seen.finished if trial.curve]
+    low = min((begin for begin in begins if begin), default=ended[0])
+    high = max(ended[-1], 2 * low)
+    marks = ended if len(ended) <= MOST_MARKS else []
+    others = [t for t in log_ticks(low / 1.1, high * 1.1, 0.7) if all(abs(math.log(t / m)) > CLOSE for m in marks)]
+    ticks = sorted([*marks, *others])
+    axes.set(xlabel=f"training {seen.unit} seen", xscale="log", xlim=(low / 1.15, high * 1.15))
     axes.set(xticks=ticks, xticklabels=[f"{tick:,.4g}" if tick < 1e3 else f"{tick:,.0f}" for tick in ticks])
     axes.minorticks_off()

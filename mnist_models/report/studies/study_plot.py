@@ -20,7 +20,7 @@ from mnist_models.report.studies.values import draw_values
 from mnist_models.report.words import title
 
 LEFT, RIGHT = 0.75, 0.3  # inches beside the panels
-MOST_COLUMNS = 4
+COLUMNS, MORE_COLUMNS = 4, 5  # of strips; the latter from the third row on
 MOST_HANDLES = 4  # of amounts of training, in the legend
 
 
@@ -33,7 +33,7 @@ def study(stage: StageResult) -> Figure:
     """
     seen = outcomes(stage)
     names = list(dict.fromkeys(name for trial in seen.finished for name in trial.values))
-    columns = min(len(names), MOST_COLUMNS)
+    columns = min(len(names), COLUMNS if len(names) <= 2 * COLUMNS else MORE_COLUMNS)
     rows = math.ceil(len(names) / columns) if names else 0
     losses = [loss(trial) for trial in seen.finished]
     with matplotlib.rc_context(STYLE):

@@ -32,37 +32,48 @@ def draw_values(axes: Axes, names: Sequence[str], columns: int, width: float, se
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(labelsize=7.5)
-    for column, name in enumerate(names):
-        left = column * (strip + GAP)
-        _frame(axes, name, left, strip)
+    lefts = [column * (strip + GAP) for column in range(len(names))]
+    _frames(axes, lefts, strip)
+    dots: list[tuple[float, int]] = []
+    bars: list[tuple[float, float, float]] = []
+    for left, name in zip(lefts, names, strict=True):
         trials = [trial for trial in seen.combinations() if name in trial.values]
         axis = scale([trial.values[name] for trial in trials])
-        _draw_strip(axes, axis, trials, left, strip, seen)
+        axes.text(left, 1.05, name, size=8.5, weight="bold", transform=axes.get_xaxis_transform())
+        dots += _dots(axis, trials, left, strip)
+        bars += _medians(axis, trials, left, strip)
         _labels(axes, axis, left, strip)
+    draw_trials(axes, [x for x, _ in dots], seen, 14 if len(seen.finished) <= 100 else 9, [trial for _, trial in dots])
+    axes.hlines([loss for *_, loss in bars], [a for a, *_ in bars], [b for _, b, _ in bars], INK, lw=1.6, zorder=4)
 
 
-def _frame(axes: Axes, name: str, left: float, strip: float) -> None:
+def _frames(axes: Axes, lefts: Sequence[float], strip: float) -> None:
     low, high = axes.get_ylim()
-    axes.hlines(axes.get_yticks(), left, left + strip, GRID, linewidth=0.8, zorder=0)
-    axes.hlines([low], left, left + strip, EDGE, linewidth=0.8, clip_on=False)
-    axes.vlines([left], low, high, EDGE, linewidth=0.8, clip_on=False)
-    axes.text(left, 1.05, name, size=8.5, weight="bold", transform=axes.get_xaxis_transform())
+    grid = [(height, left) for height in axes.get_yticks() for left in lefts]
+    axes.hlines([y for y, _ in grid], [x for _, x in grid], [x + strip for _, x in grid], GRID, lw=0.8, zorder=0)
+    axes.hlines([low] * len(lefts), lefts, [left + strip for left in lefts], EDGE, linewidth=0.8, clip_on=False)
+    axes.vlines(lefts, low, high, EDGE, linewidth=0.8, clip_on=False)
 
 
-def _draw_strip(axes: Axes, axis: Scale, trials: list[Trial], left: float, strip: float, seen: Outcomes) -> None:
-    pitch = _pitch(axis, strip)
-    several = {place for place in axis.places if axis.places.count(place) > 1} if axis.even else set()
-    x = [
-        _x(place, axis, left, strip) + (0.36 * pitch * ((0.618 * trial.number) % 1 - 0.5) if place in several else 0.0)
-        for place, trial in zip(axis.places, trials, strict=True)
+def _dots(axis: Scale, trials: Sequence[Trial], left: float, strip: float) -> list[tuple[float, int]]:
+    """Where each trial lies, and its number; those with the same value side by side."""
+    spread = 0.36 * _pitch(axis, strip) if axis.even else 0.0
+    shared = {place for place in axis.places if axis.places.count(place) > 1}
+    return [
+        (_x(place, axis, left, strip) + spread * ((0.618 * t.number) % 1 - 0.5) * (place in shared), t.number)
+        for place, t in zip(axis.places, trials, strict=True)
     ]
-    draw_trials(axes, x, seen, 14 if len(trials) <= 100 else 9, [trial.number for trial in trials])
-    for place in several:
+
+
+def _medians(axis: Scale, trials: Sequence[Trial], left: float, strip: float) -> list[tuple[float, float, float]]:
+    """Begin, end and height of a bar for each value that several trials have."""
+    half, bars = 0.32 * _pitch(axis, strip), []
+    for place in sorted(set(axis.places)) if axis.even else ():
         losses = [loss(trial) for at, trial in zip(axis.places, trials, strict=True) if at == place]
-        middle = _x(place, axis, left, strip)
-        axes.hlines(
-            float(np.median(losses)), middle - 0.32 * pitch, middle + 0.32 * pitch, INK, linewidth=1.6, zorder=4
-        )
+        if len(losses) > 1:
+            middle = _x(place, axis, left, strip)
+            bars.append((middle - half, middle + half, float(np.median(losses))))
+    return bars
 
 
 def _labels(axes: Axes, axis: Scale, left: float, strip: float) -> None:

@@ -1,4 +1,4 @@
-"""CSV, as Kaggle's digit recogniser has it: a label and the pixels of an image in each line."""
+"""Tables of pixels: CSV as Kaggle's digit recogniser has it, and columns of lists, of labels and of groups."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
 from mnist_models.sources.limits import check_file, check_shape
@@ -130,15 +132,67 @@ def _chunk(path: Path, batch: pa.RecordBatch, pixels: list[str], shape: ImageSha
     images = images.reshape(-1, *stored)
     return Chunk(
         images.swapaxes(1, 2) if options.transposed else images,
-        _words(path, batch, LABEL),
-        _words(path, batch, options.group_column),
+        values(path, batch, LABEL) if LABEL in batch.schema.names else None,
+        values(path, batch, options.group_column) if options.group_column else None,
     )
 
 
-def _words(path: Path, batch: pa.RecordBatch, name: str | None) -> np.ndarray | None:
-    if name is None or name not in batch.schema.names:
-        return None
+def values(path: Path, batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """Returns a column of labels or groups, [n], integers or strings.
+
+    Raises:
+        DataError: If one is missing.
+    """
     column = batch.column(name)
     if column.null_count:
         raise DataError(f"{path}: expected a value for each image in column {name!r}. Received: an empty one.")
-    return np.array(column.to_pylist(), dtype=str)
+    return np.array(column.to_pylist())
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a column of this type has lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def list_shape(path: Path, column: Any) -> ImageShape:
+    """Returns height, width and channels of a column's first list: nested, or of the pixels of a square image.
+
+    Raises:
+        DataError: If it is neither.
+    """
+    sides: list[int] = []
+    value: Any = column[0].as_py()
+    while isinstance(value, list) and value:
+        sides.append(len(value))
+        value = value[0]
+    if len(sides) == 1:
+        for channels in (1, 3):
+            side = round((sides[0] / channels) ** 0.5)
+            if side * side * channels == sides[0]:
+                return side, side, channels
+    if len(sides) not in (2, 3):
+        raise DataError(f"{path}: expected lists of the pixels of an image. Received: lists of {sides} values.")
+    return sides[0], sides[1], (*sides, 1)[2]
+
+
+def listed_pixels(path: Path, column: Any, shape: ImageShape) -> np.ndarray:
+    """Returns a column of lists as uint8 [n, *shape].
+
+    Raises:
+        DataError: If a list is of another shape.
+    """
+    count, pixels = len(column), column
+    while is_list(pixels.type):
+        if pixels.null_count:
+            raise DataError(f"{path}: expected lists of pixels. Received: an empty value.")
+        lengths = pa.compute.list_value_length(pixels)
+        if len(lengths) and pa.compute.min(lengths) != pa.compute.max(lengths):
+            raise DataError(f"{path}: expected images of one shape, {shape}. Received: lists of several lengths.")
+        pixels = pixels.flatten()
+    if len(pixels) != count * int(np.prod(shape)) or pixels.null_count:
+        raise DataError(f"{path}: expected {np.prod(shape)} pixels for each image. Received: another number.")
+    try:
+        found: np.ndarray = pixels.cast(pa.uint8()).to_numpy(zero_copy_only=False)
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: expected pixels from 0 to 255. Received: {error}.") from error
+    return found.reshape(count, *shape)
