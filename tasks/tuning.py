@@ -108,7 +108,9 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
         )
     incumbent: Values | None = study.oracle.known[0] if study.oracle.known else None
     decision = decide(trials, losses, incumbent, dataset.classes)
-    return StudyResult(key=key, name=study.name, trials=tuple(with_fates(trials)), decision=decision)
+    return StudyResult(
+        key=key, name=study.name, trials=tuple(with_fates(trials, study.oracle.known)), decision=decision
+    )
 
 
 class _Progress:

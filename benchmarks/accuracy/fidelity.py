@@ -1,183 +1,167 @@
-"""How well cheap trials rank what dear ones would: rank correlations, and what the choice of the cheap ones costs.
+"""How well each rung of a search ranks what training to the end would: rank correlations, and what a choice costs.
 
-    python -m benchmarks.accuracy.fidelity [--quick] [--json FILE]
+    python -m benchmarks.accuracy.fidelity [--only STUDY] [--trials N] [--quick] [--json FILE]
 
-Random proposals of a space are trained both ways, with the same seeds:
-
-- fully connected (Hyperband's space, 5 epochs): batches of 256, as the pipeline trains, against the original's of 64;
-- the grid: 3 epochs, as `standard` trains, against up to 20 with early stopping;
-- CNN (the Bayesian search's space): epochs of two fifths of the images, one as in `standard` or two as in `full`,
-  against four of all; and one of all, as the original trained.
-
-"Regret" is how much higher the dear validation loss of the cheap trials' winner is than that of the dear ones' winner.
+Random combinations of a study's space climb all of its rungs, none is dropped, and then each is trained as a winner is.
+Of each rung: the rank correlation of its validation losses with those of the end, of all combinations and of those that
+the rung before would have left; and the regret, how much higher the end of its best is than the best end. Hyperband's
+space is trained in batches of 256, as the pipeline does, and in the original's of 64, five epochs each.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from mnist_models.surrogate.encoding import Grid
 
 from benchmarks.comparison import Figure, Ratio, arguments, report
+from flows.cnn import bayesian_study, finished
+from flows.fully_connected import finished as finished_fully_connected
+from flows.fully_connected import grid_study, hyperband_study
+from flows.recipe import finished_recipe, recipe_study
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
-from mnist_models.foundation.settings import fastest_precision
+from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
-from mnist_models.networks.by_name import Network
-from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.search.study import Proposal, Rung, Study, Values, apply_values
 from mnist_models.training.loop import fit
-from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 from tasks.workers.interface import Turn
 from tasks.workers.local import LocalPool
 from tasks.workers.process import quiet_import
 
+TRIALS = {"grid": 24, "architecture": 16, "recipe": 8, "batches": 40}
+FACTOR = 3  # one in so many climbs on
+Train = Callable[[Sequence[TrainingSpec]], list[float]]
+
 
 @dataclass(frozen=True)
-class Comparison:
-    """Cheap trials of a space against dear ones: what they are called, and by what their specifications differ.
+class Climb:
+    """A study whose rungs are compared with the end.
 
     Attributes:
-        stops: Epochs after which the cheap trials might have stopped, and the dear ones: each is compared, too.
+        study: With one bracket.
+        finish: How a winner is trained.
     """
 
-    name: str
-    sides: tuple[str, str]
-    space: str
-    network: Network
-    trials: int
-    cheap: dict[str, Any]
-    dear: dict[str, Any]
-    stops: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    study: Study
+    finish: Callable[[TrainingSpec], TrainingSpec]
 
+    def specs(self, combinations: Sequence[Values], train: int) -> list[list[TrainingSpec]]:
+        """The trainings of each rung, and of the end."""
+        [bracket] = self.study.oracle.brackets
+        found = [
+            [self._trial(values, bracket[: rung + 1], train) for values in combinations] for rung in range(len(bracket))
+        ]  # noqa: E501
+        return [*found, [self.finish(apply_values(self.study.template, values)) for values in combinations]]
 
-COMPARISONS = (
-    Comparison(
-        "fully connected",
-        ("batches of 256", "batches of 64"),
-        "fully_connected_hyperband",
-        "fully_connected",
-        40,
-        {"batch_size": 256, "epochs": 5, "keep": "last"},
-        {"batch_size": 64, "epochs": 5, "keep": "last"},
-    ),
-    Comparison(
-        "grid",
-        ("3 epochs", "early stopping"),
-        "fully_connected_grid",
-        "fully_connected",
-        24,
-        {"batch_size": 256, "epochs": 3, "patience": 2},
-        {"batch_size": 256, "epochs": 20, "patience": 2},
-    ),
-    Comparison(
-        "CNN",
-        ("two fifths of the images, 3 epochs", "all images, 4 epochs"),
-        "cnn_bayesian",
-        "cnn",
-        16,
-        {"batch_size": 256, "epochs": 3, "shares": (0.4,) * 3},
-        {"batch_size": 256, "epochs": 4},
-        stops=((1, 2), (1,)),
-    ),
-)
+    def _trial(self, values: Values, steps: Sequence[Rung], train: int) -> TrainingSpec:
+        [bracket] = self.study.oracle.brackets
+        budgets = tuple(step.images for step in steps)
+        last = len(steps) == len(bracket)
+        return self.study.spec(
+            Proposal(number=1, values=values, budgets=budgets, rung=len(steps) - 1, last=last), train
+        )
 
 
 def main(options: argparse.Namespace) -> None:
-    """Trains all trials of all comparisons, two at a time."""
+    """Trains all trials of all studies, two at a time."""
     figures: list[Figure] = []
     claims: list[Ratio] = []
+    settings = Settings(profile="quick", images=600, epoch_images=500) if options.quick else Settings()
     with (
         tempfile.TemporaryDirectory(prefix="fidelity-") as folder,
         closing(LocalPool(2)) as pool,
         ThreadPoolExecutor(2) as threads,
     ):
         store = Store(Path(folder))
-        dataset = preprocess(store, data=None, images=600 if options.quick else None, seed=1, key="dataset")
-        for comparison in COMPARISONS:
-            specs = _specs(comparison, 3 if options.quick else comparison.trials)
-            cheap, dear = (
-                list(threads.map(lambda spec: _train(pool, spec, dataset, store), side))
-                for side in zip(*specs, strict=True)
+        dataset = preprocess(store, data=None, images=settings.images, seed=1, key="dataset")
+
+        def train(spec: TrainingSpec) -> float:
+            name = f"checkpoints/{spec.lineage()}.npz"
+            result = pool.run(Turn(), fit, spec, dataset, store.root, key="trial", checkpoint=name)
+            return float("inf") if result.failure else float(result.metric("val_loss") or 0)
+
+        def train_all(specs: Sequence[TrainingSpec]) -> list[float]:
+            return list(threads.map(train, specs))
+
+        for name, climb in _climbs(settings, dataset).items():
+            if options.only in (None, name):
+                count = 3 if options.quick else options.trials or TRIALS[name]
+                losses = [train_all(specs) for specs in climb.specs(_combinations(climb.study, count), dataset.train)]
+                figures += [
+                    Figure(f"{name}, {where}", "nats", some)
+                    for where, some in zip(_places(losses), losses, strict=True)
+                ]  # noqa: E501
+                claims += _claims(name, np.array(losses))
+        if options.only in (None, "batches"):
+            claims += _batches(
+                settings, dataset, train_all, 3 if options.quick else options.trials or TRIALS["batches"]
             )
-            figures += _figures(comparison, cheap, dear)
-            claims += _claims(comparison, cheap, dear)
     report("Fidelity", figures, claims, options)
 
 
-def _specs(comparison: Comparison, trials: int) -> list[tuple[TrainingSpec, TrainingSpec]]:
-    """Pairs of specifications, cheap and dear, of random hyperparameters."""
+def _climbs(settings: Settings, dataset: DatasetReference) -> dict[str, Climb]:
+    return {
+        "grid": Climb(
+            grid_study(settings, dataset), lambda spec: finished_fully_connected(spec, settings, dataset, patience=2)
+        ),
+        "architecture": Climb(bayesian_study(settings), lambda spec: finished(spec, settings, dataset)),
+        "recipe": Climb(recipe_study(settings), lambda spec: finished_recipe(spec, settings, dataset.train)),
+    }
+
+
+def _combinations(study: Study, count: int) -> list[Values]:
+    """Random ones."""
     with quiet_import():
         from mnist_models.search.spaces import search_space
 
-    generator = np.random.default_rng(1)
-    pairs = []
-    for _ in range(trials):
-        values: dict[str, Any] = {}
-        for hyperparameter in search_space(comparison.space).space:
-            choices = list(hyperparameter.values)
-            values[hyperparameter.name] = choices[generator.integers(len(choices))]
-        common = {
-            "network": comparison.network,
-            "optimizer": Optimizer(learning_rate=values.pop("learning_rate", 1e-3)),
-            "hyperparameters": values,
-            "precision": fastest_precision(),
-        }
-        pairs.append((TrainingSpec(**common, **comparison.cheap), TrainingSpec(**common, **comparison.dear)))
-    return pairs
+    grid, generator = Grid(search_space(study.space)), np.random.default_rng(1)
+    return [grid.values(row) for row in grid.some(min(count, grid.size - 1), generator)]
 
 
-def _train(pool: LocalPool, spec: TrainingSpec, dataset: DatasetReference, store: Store) -> TrainingResult:
-    return pool.run(Turn(), fit, spec, dataset, store.root, key="trial")
+def _places(losses: Sequence[object]) -> list[str]:
+    return [*(f"rung {number}" for number in range(1, len(losses))), "the end"]
 
 
-def _losses(results: list[TrainingResult], stop: int | None = None) -> np.ndarray:
-    """Validation losses of the trials, or of the best of their epochs until so many; a failed one is worse than any."""
-    return np.array(
-        [
-            np.inf if one.failure else min(one.history["val_loss"][:stop]) if stop else one.metric("val_loss")
-            for one in results
-        ]
-    )
-
-
-def _figures(comparison: Comparison, cheap: list[TrainingResult], dear: list[TrainingResult]) -> list[Figure]:
-    figures = []
-    for side, results in zip(comparison.sides, (cheap, dear), strict=True):
-        name = f"{comparison.name}, {side}"
-        figures.append(Figure(f"{name}: validation loss", "nats", _losses(results).tolist()))
-        figures.append(Figure(f"{name}: a trial", "s", [result.seconds for result in results]))
-    return figures
-
-
-def _claims(comparison: Comparison, cheap: list[TrainingResult], dear: list[TrainingResult]) -> list[Ratio]:
-    low, high = _losses(cheap), _losses(dear)
-    claims = []
-    for side, results, stops in zip(comparison.sides, (cheap, dear), comparison.stops, strict=True):
-        for epochs in stops:
-            claims += _agreement(f"{comparison.name}, {side}, stopped after {epochs}", _losses(results, epochs), high)
-    return [
-        *claims,
-        *_agreement(f"{comparison.name}, {comparison.sides[0]}", low, high),
-        Ratio(f"{comparison.name}: cheap trials that end lower, share", float((low < high).mean())),
-        Ratio(f"{comparison.name}: time, dear / cheap", sum(r.seconds for r in dear) / sum(r.seconds for r in cheap)),
-    ]
-
-
-def _agreement(name: str, guess: np.ndarray, high: np.ndarray) -> list[Ratio]:
+def _claims(name: str, losses: np.ndarray) -> list[Ratio]:
     from scipy.stats import spearmanr  # KerasTuner's Bayesian oracle brings it
 
+    end, left = losses[-1], np.arange(losses.shape[1])
+    claims = []
+    for number, rung in enumerate(losses[:-1], start=1):
+        claims.append(Ratio(f"{name}, rung {number}: rank correlation", float(spearmanr(rung, end).statistic)))
+        if number > 1 and len(left) > 3:
+            among = float(spearmanr(rung[left], end[left]).statistic)
+            claims.append(Ratio(f"{name}, rung {number}: of the {len(left)} that the rung before leaves", among))
+        claims.append(Ratio(f"{name}, rung {number}: regret of its best, nats", float(end[rung.argmin()] - end.min())))
+        left = left[np.argsort(rung[left])][: max(len(left) // FACTOR, 1)]
+    return claims
+
+
+def _batches(settings: Settings, dataset: DatasetReference, train_all: Train, count: int) -> list[Ratio]:
+    """Hyperband's space in batches of 256 against the original's of 64."""
+    from scipy.stats import spearmanr
+
+    study = hyperband_study(settings, dataset)
+    specs = [apply_values(study.template, values) for values in _combinations(study, count)]
+    changes = [{"batch_size": size, "epochs": 5, "shares": None, "keep": "last"} for size in (256, 64)]
+    large, small = (np.array(train_all([spec.model_copy(update=change) for spec in specs])) for change in changes)
     return [
-        Ratio(f"{name}: rank correlation", float(spearmanr(guess, high).statistic)),
-        Ratio(f"{name}: regret, nats", float(high[guess.argmin()] - high.min())),
+        Ratio("batches of 256 against 64: rank correlation", float(spearmanr(large, small).statistic)),
+        Ratio("batches of 256 against 64: regret, nats", float(small[large.argmin()] - small.min())),
     ]
 
 
 if __name__ == "__main__":
-    main(arguments(__doc__).parse_args())
+    parser = arguments(__doc__)
+    parser.add_argument("--only", choices=list(TRIALS), help="one of the studies (default: all)")
+    parser.add_argument("--trials", type=int, help="combinations of each study (default: 8 to 40)")
+    main(parser.parse_args())

@@ -140,20 +140,26 @@ def record_trial(proposal: Proposal, result: TrainingResult) -> Trial:
     )
 
 
-def with_fates(trials: Sequence[Trial]) -> list[Trial]:
-    """Says of each trial of a halving what became of it; trials of other oracles stay as they are."""
+def with_fates(trials: Sequence[Trial], known: Sequence[Values] = ()) -> list[Trial]:
+    """Says of each trial of a halving what became of it; trials of other oracles stay as they are.
+
+    Args:
+        trials: All of a study.
+        known: Combinations that climb whatever they score, and so take nobody's place.
+    """
     promoted = {trial.parent for trial in trials}
+    rivals = [trial for trial in trials if trial.values not in known]
     return [
-        trial.model_copy(update={"fate": _fate(trial, trials, promoted)}) if trial.images else trial for trial in trials
+        trial.model_copy(update={"fate": _fate(trial, rivals, promoted)}) if trial.images else trial for trial in trials
     ]
 
 
-def _fate(trial: Trial, trials: Sequence[Trial], promoted: set[int | None]) -> str:
+def _fate(trial: Trial, rivals: Sequence[Trial], promoted: set[int | None]) -> str:
     if trial.failure is not None:
         return "failed"
     if trial.number in promoted:
         return "promoted"
-    beside = [other for other in trials if other.rung == trial.rung and other.images == trial.images]
+    beside = [other for other in rivals if other.rung == trial.rung and other.images == trial.images]
     going_on = sum(other.number in promoted for other in beside)
     if not going_on:
         return "finished"
