@@ -1,4 +1,4 @@
 """What people read of a run: the page, its plots and tables, and figures for programs.
 
-Imports all other packages but `programs`; no other package imports it.
+Imports all other packages but `programs`; only `data_page` imports it.
 """
