@@ -66,7 +66,7 @@ def low_frequencies(pixels: np.ndarray) -> np.ndarray:
 
 
 def _digest(image: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
 def _cosines(size: int) -> np.ndarray:
