@@ -70,7 +70,12 @@ def inspection_of(dataset: DatasetReference, settings: Settings) -> Inspection:
 
 def sections_of(dataset: DatasetReference, settings: Settings, labels: Sequence[LabelCheck] = ()) -> Markup:
     """Returns the part of a run's report that shows its data."""
-    return data_sections(Store(settings.store), dataset, inspection_of(dataset, settings), labels)
+    return data_sections(Store(settings.store), dataset, known_inspection(dataset, settings), labels)
+
+
+def known_inspection(dataset: DatasetReference, settings: Settings) -> Inspection:
+    """Returns what the run's look at a data set found, without looking again where all is to be computed anew."""
+    return inspection_of(dataset, settings.model_copy(update={"refresh": False}))
 
 
 def write_page(

@@ -18,7 +18,7 @@ from mnist_models.report.words import percent
 from mnist_models.training.specification import TrainingSpec
 from tasks.artifacts import page
 from tasks.caching import DURABLE, compute, exclusively, submit
-from tasks.inspection import inspection_of, write_page
+from tasks.inspection import known_inspection, write_page
 from tasks.planning import plan_models
 from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
@@ -71,7 +71,7 @@ def look_at_labels(spec: TrainingSpec, dataset: DatasetReference, settings: Sett
         "labels  %s of %s labels are probably wrong, by %d networks that are right on %s",
         f"{report.wrong:,}", f"{report.images:,}", report.folds, percent(report.accuracy), extra=page(),
     )  # fmt: skip
-    write_page(dataset, inspection_of(dataset, settings), settings, [check_of_training(report)])
+    write_page(dataset, known_inspection(dataset, settings), settings, [check_of_training(report)])
     return report
 
 

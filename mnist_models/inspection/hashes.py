@@ -19,8 +19,8 @@ SAMPLE = 20_000  # images whose medians stand for all
 
 def pixel_digests(pixels: np.ndarray) -> np.ndarray:
     """Returns a digest of each image, bytes of 16 [n]: equal for equal pixels."""
-    parts = [[hashlib.blake2b(image, digest_size=16).digest() for image in chunk] for chunk in chunks(pixels)]
-    return np.array([digest for part in parts for digest in part], dtype="S16")
+    parts = [np.array([_digest(image) for image in chunk], dtype="S16") for chunk in chunks(pixels)]
+    return np.concatenate([*parts, np.zeros(0, dtype="S16")])
 
 
 def perceptual_hashes(pixels: np.ndarray, medians: np.ndarray) -> np.ndarray:
@@ -63,6 +63,10 @@ def low_frequencies(pixels: np.ndarray) -> np.ndarray:
     lowest: np.ndarray = products[:, [place for _, place in places[1 : BITS + 1]]]
     lowest /= np.maximum(np.linalg.norm(lowest, axis=1, keepdims=True), np.float32(1e-6))
     return lowest
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
 def _cosines(size: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The judgement: scores on the test set, and the final model as a file.
+"""The judgement: scores on the test set, labels that are probably wrong, and the final model as a file.
 
-Imports `training` and what that imports; nothing of `search`.
+Imports `training`, `inspection` and what these import; nothing of `search`.
 """

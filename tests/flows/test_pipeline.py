@@ -54,7 +54,7 @@ def test_the_run_leaves_what_a_person_reads(first: tuple[Path, subprocess.Comple
     low, high = final["ensemble"]["wilson_95"]
     assert low < final["ensemble"]["test_accuracy"] < high
     run = store / "latest"
-    for name in ("report.html", "model.keras", "plots/comparison.png", "trials/cnn_bayesian.csv"):
+    for name in ("report.html", "model.keras", "labels.csv", "plots/comparison.png", "trials/cnn_bayesian.csv"):
         assert (run / name).stat().st_size > 100, name
     assert str(run.resolve() / "report.html") in done.stdout.replace("\n", "")
     for stage in STAGES:
@@ -112,7 +112,7 @@ def test_a_stage_runs_alone_and_is_refreshed(
     assert "from the cache" not in done.stderr
     after = {path.name: path.read_bytes() for path in (store / "results").iterdir()}
     rewritten = [name for name, content in before.items() if after.pop(name) != content]
-    assert {name.partition("-")[0] for name in rewritten} <= {"model", "dataset"}
+    assert {name.partition("-")[0] for name in rewritten} <= {"model", "dataset", "inspection"}
     assert sum(name.startswith("model-") for name in rewritten) == 1
     assert not after
 
