@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 SLOW = (
     "accuracy.fidelity", "accuracy.time_to_accuracy", "speed.trials_per_hour", "speed.worker_scaling",
-    "speed.default_run", "speed.full_run", "speed.overhead",
+    "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest",
 )  # fmt: skip
 
 

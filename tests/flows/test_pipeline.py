@@ -12,7 +12,10 @@ import httpx
 import numpy as np
 import pytest
 
+from mnist_models.data.preprocessing import preprocess
+from mnist_models.foundation.store import Store
 from tests.conftest import ROOT, TINY, Run
+from tests.sources.forms import Images, write_csv, write_pictures
 
 STAGES = [
     "fully_connected_baseline", "fully_connected_grid", "fully_connected_hyperband", "cnn_baseline", "cnn_bayesian",
@@ -174,6 +177,36 @@ def test_bad_data_is_refused_before_any_work(run_script: Run, tmp_path: Path) ->
     assert "bad.npz: expected an .npz file" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "store" / "results").exists()
+
+
+def test_preprocessing_says_which_data_set_it_is(run_script: Run, server: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    labels = [("cat", "dog")[number % 2] for number in range(40)]
+    data = Images({"train": (generator.integers(0, 256, (40, 6, 5, 3), dtype=np.uint8), labels)})
+    path = write_pictures(data, tmp_path / "pictures")
+    expected = preprocess(Store(tmp_path / "expected"), data=path, images=None, seed=1, key="dataset-cats").fingerprint
+    arguments = ("--data", str(path), "--store", str(tmp_path / "store"))
+    done = run_script("flows/preprocessing.py", *arguments, PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"fingerprint {expected}"
+
+
+@pytest.mark.slow
+def test_images_without_labels_are_predicted(run_script: Run, server: str, tmp_path: Path) -> None:
+    """Bright images are of class 1; the test file has no labels."""
+    images = np.random.default_rng(0).integers(0, 100, (246, 8, 8, 1), dtype=np.uint8)
+    images[1::2] += 150
+    labels = [str(number % 2) for number in range(246)]
+    data = Images({"train": (images[:240], labels[:240]), "test": (images[240:], labels[240:])})
+    path = write_csv(data, tmp_path / "tables")
+    lines = [line.partition(",")[2] for line in (path / "test.csv").read_text().splitlines()]
+    (path / "test.csv").write_text("\n".join(lines) + "\n")
+    store = tmp_path / "store"
+    arguments = (*TINY, "--images=none", "--data", str(path), "--store", str(store))
+    done = run_script(PIPELINE, *arguments, PREFECT_API_URL=server)
+    assert done.returncode == 0, done.stderr
+    predicted = (store / "latest" / "predictions.csv").read_text().splitlines()
+    assert predicted == ["ImageId,Label", *(f"{number},{(number - 1) % 2}" for number in range(1, 7))]
 
 
 @pytest.mark.slow

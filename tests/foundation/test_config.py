@@ -44,6 +44,8 @@ def test_none_takes_a_limit_away() -> None:
         (["--seed", "x"], "--seed (or MNIST_SEED): expected a valid integer"),
         (["--final-seeds", "1"], "--final-seeds (or MNIST_FINAL_SEEDS): expected greater than or equal to 2"),
         (["--wrkers", "2"], "--workers"),
+        (["--group-pattern", "("], "--group-pattern (or MNIST_GROUP_PATTERN): expected a regular expression"),
+        (["--image-size", "2"], "--image-size (or MNIST_IMAGE_SIZE): expected greater than or equal to 8"),
     ],
 )
 def test_bad_options_are_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
