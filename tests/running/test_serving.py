@@ -170,7 +170,15 @@ def malformed(digit: np.ndarray) -> list[tuple[str, bytes, set[int]]]:
     ]
 
 
-def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digits: np.ndarray) -> None:
+def memory(url: str) -> float:
+    """Megabytes that the server holds."""
+    found = re.search(r"^process_resident_memory_bytes (\S+)$", httpx.get(f"{url}/metrics").text, re.MULTILINE)
+    assert found
+    return float(found[1]) / 1e6
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(38, marks=pytest.mark.slow)])
+def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digits: np.ndarray, rounds: int) -> None:
     png, stop, lost = encode(digits[0]), threading.Event(), []
     expected = labels(predict(url, png, "image/png"))
 
@@ -184,7 +192,9 @@ def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digit
     asking = threading.Thread(target=keep_asking)
     asking.start()
     try:
-        for _ in range(3):
+        for number in range(rounds):
+            if number == 1:
+                before = memory(url)  # after each kind came once
             for kind, body, statuses in malformed(digits[0]):
                 answer = predict(url, body, kind)
                 assert answer.status_code in statuses, (kind, body[:60], answer.status_code, answer.text)
@@ -193,6 +203,7 @@ def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digit
         stop.set()
         asking.join()
     assert not lost
+    assert memory(url) < before + 50
 
 
 def test_a_body_that_never_ends_is_given_up(champion: Store, url: str) -> None:
@@ -202,7 +213,8 @@ def test_a_body_that_never_ends_is_given_up(champion: Store, url: str) -> None:
         assert slow.recv(4096).startswith(b"HTTP/1.1 408")
 
 
-def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [6, pytest.param(100, marks=pytest.mark.slow)])
+def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_path: Path, changes: int) -> None:
     """No request fails, and each is answered by one model alone, the one that it names."""
     store, port = Store(tmp_path), free_port()
     for name in (FORWARD, BACKWARD):
@@ -237,7 +249,7 @@ def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_pa
         for thread in threads:
             thread.start()
         try:
-            for number in range(1, 11):
+            for number in range(1, changes + 1):
                 promote_model(store, (FORWARD, BACKWARD)[number % 2], number)
                 time.sleep(0.5)
             (store.root / "champion" / "current.json").write_text("{}")  # damaged: the one before goes on
