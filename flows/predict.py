@@ -26,12 +26,15 @@ from prefect import flow
 from mnist_models.inference.answers import Answers
 from mnist_models.inference.request import Request
 from tasks.prediction import answer_task
+from tasks.sending import wait_until_sent
 
 
 @flow(name="predict", flow_run_name="predict {request.files}")
 def predict(request: Request) -> Answers:
     """Asks the champion, or a named model, what pictures show."""
-    return answer_task(request)
+    answers = answer_task(request)
+    wait_until_sent()
+    return answers
 
 
 if __name__ == "__main__":

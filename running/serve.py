@@ -27,7 +27,8 @@ SWITCH_SECONDS = 0.0005  # a thread that answers gives way to the one that reads
 def main() -> None:
     """Serves until SIGTERM or Ctrl-C comes; what was asked before is answered."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=Path, default=Path("artifacts"), help="whose champion (default: artifacts)")
+    store = Path(os.environ.get("MNIST_STORE", "artifacts"))
+    parser.add_argument("--store", type=Path, default=store, help=f"whose champion (default: {store})")
     parser.add_argument("--model", type=Path, metavar="FILE", help="a .tflite, .onnx or .keras file instead")
     parser.add_argument("--form", choices=("litert", "onnx", "keras"), help="of the champion (default: the fastest)")
     parser.add_argument("--prepare", choices=("auto", "pen", "plain"), default="auto", help="how pictures are taken")

@@ -50,7 +50,7 @@ def main() -> None:
         ratios: list[Ratio] = []
         for name, model in (("ensemble", ensemble), ("single member", member)):
             starts = [_cold_start(model) for _ in range(repetitions)]
-            with _server([*SERVE, "--model", str(model)]) as (port, pid):
+            with run_server([*SERVE, "--model", str(model)]) as (port, pid):
                 p50, p99 = _latencies(port, single, seconds, repetitions)
                 rates = [_rate(port, batches, seconds) for _ in range(repetitions)]
                 memory = _memory(pid)
@@ -67,7 +67,7 @@ def main() -> None:
                 at_most(f"{name}: cold start, s", statistics.median(starts), 2),
                 at_most(f"{name}: memory, MB", memory, 300),
             ]
-        with _server([*PEER, str(options.model)]) as (port, pid):
+        with run_server([*PEER, str(options.model)]) as (port, pid):
             peer_p50, peer_p99 = _latencies(port, single, seconds, repetitions)
             peer = [_rate(port, batches, seconds) for _ in range(repetitions)]
             figures += [
@@ -106,8 +106,8 @@ def _convert(path: Path, folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def _server(command: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Runs a server on a free port until the end; yields port and process."""
+def run_server(command: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Runs a server on a free port until the end; yields its port and its process."""
     port = _free_port()
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL, cwd=ROOT)
     try:
@@ -126,7 +126,7 @@ def _free_port() -> int:
 
 def _cold_start(model: Path) -> float:
     start = time.perf_counter()
-    with _server([*SERVE, "--model", str(model)]):
+    with run_server([*SERVE, "--model", str(model)]):
         return time.perf_counter() - start
 
 

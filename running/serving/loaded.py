@@ -89,7 +89,7 @@ class Loaded:
                 503, f"Expected at most {self._limits.waiting:,} pictures to wait. Try again in a second."
             )
         pieces = [
-            self._put(number, sent[at:][:BATCH_SIZE]) for number, at in enumerate(range(0, len(sent), BATCH_SIZE))
+            self._put(number, sent[at : at + BATCH_SIZE]) for number, at in enumerate(range(0, len(sent), BATCH_SIZE))
         ]
         self._count(len(sent))
         try:

@@ -60,6 +60,11 @@ def test_a_photograph_is_turned_as_its_camera_says() -> None:
     assert decode(saved(IMAGE, "JPEG", exif=exif.tobytes()), "x").shape[:2] == (20, 12)
 
 
+def test_a_camera_s_jpeg_is_shrunk_while_it_is_unpacked() -> None:
+    large = decode(saved(IMAGE.resize((4800, 3600)), "JPEG"), "x", most_pixels=5_000_000)
+    assert large.shape == (1800, 2400)
+
+
 def test_what_was_encoded_comes_back() -> None:
     assert (decode(encode(GREY[..., None]), "x") == GREY).all()
 

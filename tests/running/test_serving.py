@@ -26,6 +26,7 @@ from running.serving.limits import Limits
 from tests.conftest import free_port
 from tests.serving import BACKWARD, FORWARD, model_server, promote_model
 
+CLIENT = httpx.Client(timeout=60)
 KEYS = {"file", "label", "probability", "runner_up"}
 
 
@@ -42,7 +43,7 @@ def digits(store: Store, dataset: DatasetReference) -> np.ndarray:
 
 
 def predict(url: str, content: bytes, kind: str, **options: Any) -> httpx.Response:
-    return httpx.post(f"{url}/predict", content=content, headers={"Content-Type": kind}, timeout=60, **options)
+    return CLIENT.post(f"{url}/predict", content=content, headers={"Content-Type": kind}, **options)
 
 
 def as_npy(array: np.ndarray) -> bytes:
@@ -75,7 +76,7 @@ def test_every_form_of_request_gives_the_same_answers(url: str, digits: np.ndarr
     texts = [base64.b64encode(png).decode() for png in pngs]
     texts[1] = f"data:image/png;base64,{texts[1]}"
     assert labels(predict(url, json.dumps({"images": texts}).encode(), "application/json; charset=utf-8")) == expected
-    form = httpx.post(f"{url}/predict", files=[("files", (f"{n}.png", png)) for n, png in enumerate(pngs)])
+    form = CLIENT.post(f"{url}/predict", files=[("files", (f"{n}.png", png)) for n, png in enumerate(pngs)])
     assert labels(form) == expected
     assert [answer["file"] for answer in form.json()["answers"]] == [f"{number}.png" for number in range(40)]
     photographs = [labels(predict(url, as_jpeg(digit), "image/jpeg"))[0] for digit in some]
@@ -91,7 +92,7 @@ def test_details_show_what_the_network_saw(url: str, digits: np.ndarray) -> None
 
 
 def test_health_metrics_and_openapi(url: str, digits: np.ndarray) -> None:
-    health = httpx.get(f"{url}/health").json()
+    health = CLIENT.get(f"{url}/health").json()
     assert health["classes"] == [str(digit) for digit in range(10)]
     assert (health["status"], health["engine"], health["image_shape"], health["pen"]) == (
         "ready",
@@ -101,7 +102,7 @@ def test_health_metrics_and_openapi(url: str, digits: np.ndarray) -> None:
     )
 
     def count(name: str) -> float:
-        found = re.search(rf"^{re.escape(name)} (\S+)$", httpx.get(f"{url}/metrics").text, re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", CLIENT.get(f"{url}/metrics").text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     answered, asked = count("pictures_total"), 'requests_total{path="/predict",status="200"}'
@@ -110,7 +111,7 @@ def test_health_metrics_and_openapi(url: str, digits: np.ndarray) -> None:
     assert count("pictures_total") == answered + 30
     assert count(asked) == before + 1
     assert count("pictures_waiting") == 0
-    described = httpx.get(f"{url}/openapi.json").json()["paths"]["/predict"]["post"]
+    described = CLIENT.get(f"{url}/openapi.json").json()["paths"]["/predict"]["post"]
     assert {"image/png", "image/jpeg", "multipart/form-data", "application/json"} <= set(
         described["requestBody"]["content"]
     )
@@ -119,12 +120,12 @@ def test_health_metrics_and_openapi(url: str, digits: np.ndarray) -> None:
 
 def test_the_page_lets_nothing_in_from_elsewhere(url: str) -> None:
     for path in ("/", "/page.css", "/page.js"):
-        answer = httpx.get(url + path)
+        answer = CLIENT.get(url + path)
         policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
         assert policy["default-src"] == "'none'"
         assert {policy[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
         assert not re.search(r"https?://(?!www\.w3\.org)", answer.text)
-    assert httpx.get(f"{url}/docs").status_code == 404
+    assert CLIENT.get(f"{url}/docs").status_code == 404
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -170,7 +171,15 @@ def malformed(digit: np.ndarray) -> list[tuple[str, bytes, set[int]]]:
     ]
 
 
-def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digits: np.ndarray) -> None:
+def memory(url: str) -> float:
+    """Megabytes that the server holds."""
+    found = re.search(r"^process_resident_memory_bytes (\S+)$", CLIENT.get(f"{url}/metrics").text, re.MULTILINE)
+    assert found
+    return float(found[1]) / 1e6
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(38, marks=pytest.mark.slow)])
+def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digits: np.ndarray, rounds: int) -> None:
     png, stop, lost = encode(digits[0]), threading.Event(), []
     expected = labels(predict(url, png, "image/png"))
 
@@ -184,7 +193,9 @@ def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digit
     asking = threading.Thread(target=keep_asking)
     asking.start()
     try:
-        for _ in range(3):
+        for number in range(rounds):
+            if number == 1:
+                before = memory(url)  # after each kind came once
             for kind, body, statuses in malformed(digits[0]):
                 answer = predict(url, body, kind)
                 assert answer.status_code in statuses, (kind, body[:60], answer.status_code, answer.text)
@@ -193,6 +204,7 @@ def test_malformed_requests_get_a_reason_and_cost_others_nothing(url: str, digit
         stop.set()
         asking.join()
     assert not lost
+    assert memory(url) < before + 50
 
 
 def test_a_body_that_never_ends_is_given_up(champion: Store, url: str) -> None:
@@ -202,19 +214,20 @@ def test_a_body_that_never_ends_is_given_up(champion: Store, url: str) -> None:
         assert slow.recv(4096).startswith(b"HTTP/1.1 408")
 
 
-def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [6, pytest.param(100, marks=pytest.mark.slow)])
+def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_path: Path, changes: int) -> None:
     """No request fails, and each is answered by one model alone, the one that it names."""
     store, port = Store(tmp_path), free_port()
     for name in (FORWARD, BACKWARD):
         store.write(f"{name}.tflite", (champion.root / f"{name}.tflite").read_bytes())
     body, wrong, models, stop = as_npy(digits[:40]), [], set(), threading.Event()
     with model_server(port, "--store", str(store.root), "--threads", "2"):
-        waiting = httpx.get(f"http://127.0.0.1:{port}/health")
+        waiting = CLIENT.get(f"http://127.0.0.1:{port}/health")
         assert waiting.status_code == 503
         assert "--profile quick" in waiting.json()["detail"]
         assert predict(f"http://127.0.0.1:{port}", body, "application/x-npy").status_code == 503
         promote_model(store, FORWARD, 0)
-        while httpx.get(f"http://127.0.0.1:{port}/health").status_code != 200:
+        while CLIENT.get(f"http://127.0.0.1:{port}/health").status_code != 200:
             time.sleep(0.05)
         answer = predict(f"http://127.0.0.1:{port}", body, "application/x-npy")
         forward = labels(answer)
@@ -237,7 +250,7 @@ def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_pa
         for thread in threads:
             thread.start()
         try:
-            for number in range(1, 11):
+            for number in range(1, changes + 1):
                 promote_model(store, (FORWARD, BACKWARD)[number % 2], number)
                 time.sleep(0.5)
             (store.root / "champion" / "current.json").write_text("{}")  # damaged: the one before goes on
@@ -246,7 +259,7 @@ def test_champions_change_under_load(champion: Store, digits: np.ndarray, tmp_pa
             stop.set()
             for thread in threads:
                 thread.join()
-        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        metrics = CLIENT.get(f"http://127.0.0.1:{port}/metrics").text
     assert not wrong
     assert len(models) > 3
     assert "model_failures_total 1.0" in metrics
@@ -259,12 +272,12 @@ def test_others_than_this_machine_need_the_key(champion: Store, digits: np.ndarr
         png = encode(digits[0])
         kind = {"Content-Type": "image/png"}
         for headers in ({}, {"Authorization": "Bearer guessed"}, {"Authorization": key}):
-            refused = httpx.post(f"{url}/predict", content=png, headers=kind | headers)
+            refused = CLIENT.post(f"{url}/predict", content=png, headers=kind | headers)
             assert refused.status_code == 401
             assert "Authorization: Bearer" in refused.json()["detail"]
-        assert httpx.get(f"{url}/metrics").status_code == 401
-        assert httpx.get(f"{url}/health").status_code == httpx.get(url).status_code == 200
-        allowed = httpx.post(f"{url}/predict", content=png, headers=kind | {"Authorization": f"Bearer {key}"})
+        assert CLIENT.get(f"{url}/metrics").status_code == 401
+        assert CLIENT.get(f"{url}/health").status_code == CLIENT.get(url).status_code == 200
+        allowed = CLIENT.post(f"{url}/predict", content=png, headers=kind | {"Authorization": f"Bearer {key}"})
         assert allowed.status_code == 200
 
 

@@ -335,6 +335,7 @@ $("unlock").addEventListener("submit", (event) => {
   greet();
 });
 
+if (/^(localhost|127\.|\[::1\])/.test(location.hostname)) $("where").textContent = "Nothing you draw leaves this machine.";
 new ResizeObserver(fitCanvas).observe(canvas);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
 greet();
