@@ -1,4 +1,4 @@
-"""Images: how they are read whole, checked, ordered, split, kept, read back and augmented.
+"""Images: how they are split, kept, read back and augmented.
 
-Imports `sources` and `foundation`.
+Imports `reading`, `sources` and `foundation`.
 """

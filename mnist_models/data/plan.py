@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnist_models.data.contents import MINIMUM_PER_CLASS, Contents
 from mnist_models.data.split import grouped_split, stratified_split
+from mnist_models.reading.contents import MINIMUM_PER_CLASS, Contents
 from mnist_models.sources.source import DataError, PartName
 
 VALIDATION_SHARE = 6  # one training image in six validates: 10,000 of MNIST's 60,000

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.data.contents import Contents, check_known_labels, read_contents
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, VALIDATION, Placed, plan, rows_in
 from mnist_models.foundation.arrangement import Arrangement, write_header
 from mnist_models.foundation.files import NewFile
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.store import Store
+from mnist_models.reading.contents import Contents, check_known_labels, read_contents
 from mnist_models.sources.detect import open_source
 from mnist_models.sources.source import DataError, Options, PartName, Source
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.data.classes import Classes
-from mnist_models.data.spool import Spool, read_part
+from mnist_models.reading.classes import Classes
+from mnist_models.reading.spool import Spool, read_part
 from mnist_models.sources.limits import MOST_CLASSES
 from mnist_models.sources.source import DataError, PartName, Source
 

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnist_models.data.classes import Classes
-from mnist_models.data.keys import content_keys, row_keys
+from mnist_models.reading.classes import Classes
+from mnist_models.reading.keys import content_keys, row_keys
 from mnist_models.sources.source import ImageShape, Part, rows_of_a_chunk
 
 
