@@ -35,7 +35,7 @@ PACKAGES = {  # of mnist_models, and what each may import besides itself
     "judging": {*_GROUND, "programs", "training", "inspection"},
     "export": {*_GROUND, "programs", "training", "judging"},
     "champion": {*_GROUND, "programs", "training", "inspection", "judging", "export"},
-    "inference": {"foundation", "data", "champion"},
+    "inference": {"foundation", "sources", "data", "champion"},
     "report": {*_GROUND, "training", "search", "inspection", "judging", "export", "champion"},
     "data_page": {"foundation", "data", "inspection", "judging", "report"},
     "lineage": {*_GROUND, "training", "search", "judging", "export", "champion", "report"},

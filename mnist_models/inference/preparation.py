@@ -8,6 +8,7 @@ from PIL import Image
 from mnist_models.data.pen import Pen, has_form
 from mnist_models.inference.ink import as_image, as_ink, crop, even_strokes, find_ink
 from mnist_models.inference.pictures import PictureError
+from mnist_models.sources.decoding import fit
 
 
 class BlankPictureError(PictureError):
@@ -31,7 +32,7 @@ def prepare(pixels: np.ndarray, name: str, image_shape: tuple[int, int, int], pe
     """
     height, width, channels = image_shape
     if pen is None:
-        return _fit(pixels, image_shape)
+        return fit(Image.fromarray(pixels).convert("L" if channels == 1 else "RGB"), image_shape)
     if pixels.shape == (height, width) and has_form(pixels, pen):
         return np.broadcast_to(pixels[..., None], image_shape)
     drawn = crop(find_ink(pixels))
@@ -62,24 +63,3 @@ def _centre(drawn: np.ndarray, height: int, width: int) -> np.ndarray:
     top, left = corner
     frame[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
     return frame
-
-
-def _fit(pixels: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
-    """Resizes a picture into the frame, whole; what is left shows the colour of its border."""
-    height, width, channels = image_shape
-    image = Image.fromarray(pixels).convert("L" if channels == 1 else "RGB")
-    if image.size != (width, height):
-        ground = tuple(int(level) for level in np.atleast_1d(_border(np.asarray(image))))
-        scale = min(width / image.width, height / image.height)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        frame = Image.new(image.mode, (width, height), ground[0] if channels == 1 else ground)
-        small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3)
-        frame.paste(small, ((width - size[0]) // 2, (height - size[1]) // 2))
-        image = frame
-    return np.asarray(image).reshape(image_shape)
-
-
-def _border(pixels: np.ndarray) -> np.ndarray:
-    edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    median: np.ndarray = np.median(edges, axis=0)
-    return median

@@ -72,7 +72,7 @@ def decode(data: bytes, shape: ImageShape) -> np.ndarray:
     try:
         with _open(data) as picture:
             upright = picture if picture.format == "PNG" and "exif" not in picture.info else _turned(picture)
-            return _pixels(_plain(upright, shape[2]), shape)
+            return fit(_plain(upright, shape[2]), shape)
     except BadPictureError:
         raise
     except Exception as error:  # decoders raise whatever a damaged file leads them to
@@ -164,7 +164,16 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(np.round(pixels / scale), 0, 255).astype(np.uint8))
 
 
-def _pixels(picture: Image.Image, shape: ImageShape) -> np.ndarray:
+def fit(picture: Image.Image, shape: ImageShape) -> np.ndarray:
+    """Brings a picture to a size, whole: resized in proportion, and padded with its border's colour.
+
+    Args:
+        picture: Grey ("L") or "RGB", as the shape has one channel or three.
+        shape: Height, width and channels.
+
+    Returns:
+        uint8 [height, width, channels].
+    """
     height, width, channels = shape
     if picture.size == (width, height):
         return np.asarray(picture).reshape(shape)
