@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 SEAL_LENGTH = 64  # a SHA-256 in hexadecimal digits
+LARGE_PIECE = 2**22  # bytes whose hashing is worth a thread
 
 
 class DamagedFileError(Exception):
@@ -60,11 +61,12 @@ class NewFile:
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=prefix, suffix=".tmp")
         self._temporary = Path(name)
         self._file = os.fdopen(descriptor, "w+b")
-        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._hasher: ThreadPoolExecutor | None = None
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._hasher.shutdown()
+        if self._hasher:
+            self._hasher.shutdown()
         try:
             self._file.close()
         finally:
@@ -76,10 +78,16 @@ class NewFile:
 
     def write(self, data: bytes | memoryview) -> None:
         """Appends to what was written."""
-        hashed = self._hasher.submit(self.digest.update, data)
+        size = memoryview(data).nbytes
         self._file.seek(self.size)
+        self.size += size
+        if size < LARGE_PIECE:
+            self.digest.update(data)
+            self._file.write(data)
+            return
+        self._hasher = self._hasher or ThreadPoolExecutor(1, thread_name_prefix="hash")
+        hashed = self._hasher.submit(self.digest.update, data)
         self._file.write(data)
-        self.size += memoryview(data).nbytes
         hashed.result()
 
     def draft(self, place: int, data: bytes | memoryview) -> None:
