@@ -115,9 +115,7 @@ def _register(client: MlflowClient, run: Run, folder: Path, parent: str, uri: st
         from mlflow.types import Schema, TensorSpec
 
     shape, kind = (-1, *run.dataset.image_shape), np.dtype(np.float32)
-    signature = ModelSignature(
-        Schema([TensorSpec(kind, shape, "image")]), Schema([TensorSpec(kind, (-1, run.dataset.classes))])
-    )
+    signature = ModelSignature(Schema([TensorSpec(kind, shape)]), Schema([TensorSpec(kind, (-1, run.dataset.classes))]))
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     model = keras.models.load_model(folder / "model.keras", compile=False)
