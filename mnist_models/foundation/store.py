@@ -5,6 +5,8 @@ Layout of a store:
     results/      one JSON file per finished task, named by its cache key (written by Prefect)
     datasets/     the arrays of each data set, memory-mapped by all workers
     weights/      weights of the models that a record points to
+    exports/      models in other forms
+    champion/     the champion, its history and cards
     checkpoints/  state of unfinished trainings, removed when their study ends
     locks/        who works on what at the moment
     runs/         what a person reads: one folder per run; `latest` points at the last finished one

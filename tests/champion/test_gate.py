@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -37,6 +37,7 @@ def test_mcnemar_is_exact() -> None:
 COUNTS = st.integers(0, 60)
 
 
+@settings(deadline=None)
 @given(COUNTS, COUNTS, st.integers(200, 20_000))
 def test_the_interval_holds_the_difference_and_turns_with_its_sides(gained: int, lost: int, images: int) -> None:
     low, high = score_interval(gained, lost, images)
@@ -44,6 +45,7 @@ def test_the_interval_holds_the_difference_and_turns_with_its_sides(gained: int,
     assert score_interval(lost, gained, images) == pytest.approx((-high, -low), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(COUNTS, st.integers(1, 60), st.integers(200, 20_000))
 def test_to_be_better_is_never_worse(gained: int, lost: int, images: int) -> None:
     low, _ = score_interval(gained, lost, images)

@@ -122,6 +122,7 @@ def test_a_run_is_reproduced_from_the_store(first: First, run_script: Run, serve
     assert "weights: the same" in done.stderr and "the same to the bit" in done.stderr
 
 
+@pytest.mark.slow
 def test_another_model_is_not_taken_for_the_same(first: First, run_script: Run, server: str, tmp_path: Path) -> None:
     lineage = json.loads((first[0] / "latest/lineage.json").read_text())
     (tmp_path / "lineage.json").write_text(json.dumps({**lineage, "weights": "0" * 64}))
