@@ -34,7 +34,7 @@ def challenger(store: Store, text: str, **changes: Any) -> Champion:
         "dataset_fingerprint": "ab" * 32,
         "source": "mnist.npz",
         "run": f"run {text}",
-        "stage": "cnn_residual",
+        "stage": "residual_recipe",
         "figures": figures(),
         "promoted_at": "2026-11-24T20:00:00+00:00",
     }

@@ -46,8 +46,8 @@ def test_the_run_leaves_what_a_person_reads(first: tuple[Path, subprocess.Comple
     assert [stage["name"] for stage in content["stages"]] == STAGES
     trials = {stage["name"]: stage["trials"] for stage in content["stages"]}
     assert trials == dict.fromkeys(STAGES, 0) | {
-        "fully_connected_grid": 3, "fully_connected_hyperband": 6, "cnn_bayesian": 3, "cnn_augmentation": 3,
-        "cnn_learning_rate": 8,
+        "fully_connected_grid": 4, "fully_connected_hyperband": 6, "cnn_bayesian": 6, "cnn_augmentation": 5,
+        "cnn_learning_rate": 11, "residual_recipe": 5,
     }  # fmt: skip
     final = content["final"]
     losses = {stage["name"]: stage["val_loss"] for stage in content["stages"]}
@@ -62,7 +62,7 @@ def test_the_run_leaves_what_a_person_reads(first: tuple[Path, subprocess.Comple
     assert str(run.resolve() / "report.html") in done.stdout.replace("\n", "")
     for stage in STAGES:
         assert stage in done.stdout
-    assert "trial 8 of 8 · best val_loss" in done.stderr
+    assert "trial 11 of 11 · best val_loss" in done.stderr
     assert not list((store / "checkpoints").rglob("*.npz"))
 
 
@@ -78,7 +78,7 @@ def test_the_server_shows_every_trial_as_a_task_run(
     while batch := httpx.post(f"{server}/task_runs/filter", json={"limit": 200, "offset": len(runs)}).json():
         runs += batch
     names = {run["name"].partition(" · val_loss ")[0] for run in runs if " · val_loss " in run["name"]}
-    for stage, count in (("fully_connected_grid", 3), ("fully_connected_hyperband", 6), ("cnn_learning_rate", 8)):
+    for stage, count in (("fully_connected_grid", 4), ("fully_connected_hyperband", 6), ("cnn_learning_rate", 11)):
         assert {f"{stage} trial {number} of {count}" for number in range(1, count + 1)} <= names
     assert {run["state_type"] for run in runs} == {"COMPLETED"}
     flows = httpx.post(f"{server}/flow_runs/filter", json={}).json()
@@ -153,7 +153,7 @@ def test_without_a_server_every_task_run_is_stored(run_script: Run, tmp_path: Pa
     assert "has not stored" not in done.stderr
     with sqlite3.connect(tmp_path / "prefect" / "prefect.db") as database:
         states = [state for (state,) in database.execute("select state_type from task_run")]
-    trained = 3 + 6 + 3 + 3 + 8 + len(STAGES) + 2
+    trained = 4 + 6 + 6 + 5 + 11 + 5 + len(STAGES) + 2
     assert len(states) >= trained
     assert set(states) == {"COMPLETED"}
 

@@ -239,7 +239,7 @@ def test_page_tells_result_choice_and_failures(tmp_path: Path) -> None:
 def test_page_tells_how_a_search_with_rungs_ended(replaced: bool, tmp_path: Path) -> None:
     trials = halved_study()
     end = decision(trials, replaced)
-    stage = StageResult(name="grid", model=model(), trials=trials, decision=end, started_from="cnn_residual")
+    stage = StageResult(name="grid", model=model(), trials=trials, decision=end, started_from="residual_recipe")
     page = Page(write(tmp_path, stages=[STAGES[0], stage]))
     assert end.words in page.text
     assert "The search started from CNN residual." in page.text
