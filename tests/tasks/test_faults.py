@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mnist_models.data import dataset as dataset_module
@@ -18,6 +19,7 @@ from mnist_models.foundation.store import Store
 from mnist_models.training.loop import fit
 from mnist_models.training.result import TrainingResult, load_weights
 from mnist_models.training.specification import TrainingSpec
+from tests.sources.forms import Images, write_arrays
 
 SPEC = TrainingSpec(
     network="fully_connected",
@@ -146,8 +148,13 @@ def faults_strike(run: Callable[[], Any], kind: type[BaseException]) -> bool:
 
 
 def test_preprocessing_survives_a_fault_at_every_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(1)
+    parts = {"train": generator.integers(0, 256, (60, 4, 4, 1)), "test": generator.integers(0, 256, (12, 4, 4, 1))}
+    data = Images({part: (x.astype(np.uint8), [str(n % 2) for n in range(len(x))]) for part, x in parts.items()})
+    path = write_arrays(data, tmp_path / "own")
+
     def run(store: Store) -> DatasetReference:
-        return preprocess(store, data=None, images=600, seed=1, key="dataset-fault")
+        return preprocess(store, data=path, images=None, seed=1, key="dataset-fault")
 
     expected = run(Store(tmp_path / "reference"))
     for points in range(1, 1000):
