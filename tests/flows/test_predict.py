@@ -98,4 +98,4 @@ def test_with_a_server_it_is_a_run_with_its_answers(
     [run] = httpx.post(f"{server}/flow_runs/filter", json={"flows": {"name": {"any_": ["predict"]}}}).json()
     assert run["state_type"] == "COMPLETED"
     [artifact] = httpx.post(f"{server}/artifacts/filter", json={"artifacts": {"key": {"any_": ["answers"]}}}).json()
-    assert len(json.loads(artifact["data"])) == 20
+    assert len(artifact["data"]) == 20
