@@ -242,7 +242,7 @@ def test_page_tells_how_a_search_with_rungs_ended(replaced: bool, tmp_path: Path
     stage = StageResult(name="grid", model=model(), trials=trials, decision=end, started_from="residual_recipe")
     page = Page(write(tmp_path, stages=[STAGES[0], stage]))
     assert end.words in page.text
-    assert "The search started from CNN residual." in page.text
+    assert "The search started from Residual recipe." in page.text
     assert ("kept what it started from" in page.text) == (not replaced)
     assert "Rungs: the best of each go on" in page.text
     assert page.text.count("another seed") == 3
