@@ -14,9 +14,9 @@ from datetime import datetime
 import prefect.runtime
 from prefect import flow
 
-from flows.candidates import train_candidates
+from flows.beginning import begin
+from flows.candidates import plan_candidates, train_candidates
 from flows.final_evaluation import final_evaluation
-from flows.preprocessing import preprocessing
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.report.run import Run
@@ -42,12 +42,12 @@ def full_pipeline(settings: Settings) -> Run:
     show_on_this_run()
     tag_run("pipeline", settings.profile)
     Store(settings.store).remove_leftovers()
-    dataset = preprocessing(settings)
-    candidates = train_candidates(settings, dataset)
-    final, members = final_evaluation(settings, dataset, candidates)
+    fitted, dataset = begin(settings, None, "full_pipeline", plan_candidates)
+    candidates = train_candidates(fitted, dataset)
+    final, members = final_evaluation(fitted, dataset, candidates)
     finished = Run(
         name=prefect.runtime.flow_run.name,
-        settings=settings,
+        settings=fitted.model_copy(update={"minutes": settings.minutes}),
         dataset=dataset,
         stages=tuple(candidates),
         final=final,

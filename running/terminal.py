@@ -170,6 +170,10 @@ def run_alone(*stages: Callable[..., Any]) -> None:
     chosen = [known[name] for name in itertools.takewhile(known.__contains__, sys.argv[1:])]
     del sys.argv[1 : len(chosen) + 1]
     settings = read_settings(f"[{' | '.join(known)}] ")
+    if settings.minutes is not None and len(chosen or stages) > 1:
+        _refuse(
+            f"--minutes: expected one stage to fit to a time, or full_pipeline.py. Received: {len(chosen or stages)}"
+        )
 
     def run_stages(settings: Settings) -> None:
         for stage in chosen or stages:

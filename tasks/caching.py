@@ -26,13 +26,15 @@ from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.export import ExportedModel
 from mnist_models.search.trials import StudyResult
+from mnist_models.time_budget.plan import TimePlan
 from mnist_models.training.result import TrainingResult
 from tasks.workers.interface import WorkersClosedError
 from tasks.workers.started import workers_closed
 
 LOG = logging.getLogger(__name__)
 RECORDS: dict[str, type[SealedRecord]] = {
-    record.__name__: record for record in (DatasetReference, TrainingResult, StudyResult, FinalResult, ExportedModel)
+    record.__name__: record
+    for record in (DatasetReference, TimePlan, TrainingResult, StudyResult, FinalResult, ExportedModel)
 }
 SERIALIZER: JSONSerializer[Any] = JSONSerializer(
     object_encoder=f"{__name__}.encode_record", object_decoder=f"{__name__}.decode_record"
