@@ -172,7 +172,7 @@ def run_alone(*stages: Callable[..., Any]) -> None:
     settings = read_settings(f"[{' | '.join(known)}] ")
     if settings.minutes is not None and len(chosen or stages) > 1:
         _refuse(
-            f"--minutes: expected one stage to fit to a time, or full_pipeline.py. Received: {len(chosen or stages)}"
+            f"--minutes: expected the name of one stage, or full_pipeline.py. Received: {len(chosen or stages)} stages"
         )
 
     def run_stages(settings: Settings) -> None:

@@ -59,10 +59,9 @@ def fit_to_time(settings: Settings, dataset: DatasetReference, stage: str, plann
 def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings: Settings, key: str) -> TimePlan:
     """Measures what trainings cost here, and finds the budgets that fill the time."""
     assert settings.minutes is not None, f"{stage} has no minutes to be planned for"
-    measured = measure_here(_Estimate(planner, dataset, USUAL_COSTS).kinds(settings), dataset, settings)
-    estimate = _Estimate(planner, dataset, measured.costs)
-    spent = measured.seconds
-    fitted = fit_budgets(settings, 60 * settings.minutes - spent, estimate.seconds)
+    measured = measure_here(Estimate(planner, dataset, USUAL_COSTS).kinds(settings), dataset, settings)
+    estimate = Estimate(planner, dataset, measured.costs, measured.seconds)
+    fitted = fit_budgets(settings, 60 * settings.minutes, estimate.seconds)
     return TimePlan(
         key=key,
         minutes=settings.minutes,
@@ -70,7 +69,7 @@ def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings:
         budgets=fitted.budgets,
         factor=fitted.factor,
         full=fitted.full,
-        expected_seconds=round(fitted.seconds + spent, 1),
+        expected_seconds=round(fitted.seconds, 1),
         costs=measured.costs,
     )
 
@@ -86,22 +85,24 @@ def measure_here(kinds: list[Network], dataset: DatasetReference, settings: Sett
 
 
 @dataclass(frozen=True)
-class _Estimate:
+class Estimate:
     """How long a run takes, before it begins.
 
     Attributes:
         planner: Says what it trains.
         dataset: On what.
         costs: Of trainings.
+        measured: Seconds that it took to know them.
     """
 
     planner: Planner
     dataset: DatasetReference
     costs: Costs
+    measured: float = 0.0
 
     def seconds(self, settings: Settings) -> float:
         """From its start to its end, played through on the workers that there are."""
-        return self._plan(settings).time_left()[1] * (1 + ORCHESTRATION)
+        return self._plan(settings).time_left()[1] * (1 + ORCHESTRATION) + self.measured
 
     def kinds(self, settings: Settings) -> list[Network]:
         """The networks that it trains."""
