@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from mnist_models.foundation.settings import PROFILES, Settings
 from mnist_models.search.costs import space_size
 
 SMALLEST, LARGEST = 1 / 256, 256.0  # factors
 STEPS = 14  # of the bisection: the factor is exact to a thousandth
+RUNG_FACTOR = 3  # a rung's images to those of the one before
 SEARCH, FINAL = 0.5, 0.3  # powers of the factor; trials and their epochs together make up a search's cost
 
 
@@ -25,29 +27,37 @@ class Budget:
         power: Of the factor, that it is multiplied by.
         least: Below which a search means nothing.
         most: Above which there is nothing to gain.
-        images: Whether `least` counts images, and the setting epochs of `epoch_images` each.
+        counts: What `least` does, where the setting is in epochs of `epoch_images`: "images", or those of the "first
+            rung", of which the setting is the last.
     """
 
     power: float
     least: float
     most: float | None = None
-    images: bool = False
+    counts: Literal["", "images", "first rung"] = ""
+
+    def smallest(self, settings: Settings) -> float:
+        """The least, as the setting counts."""
+        if not self.counts:
+            return self.least
+        rungs = settings.rungs if self.counts == "first rung" else 1
+        return self.least * RUNG_FACTOR ** (rungs - 1) / settings.epoch_images
 
 
 BUDGETS: dict[str, Budget] = {
     "grid_trials": Budget(SEARCH, least=6, most=space_size("fully_connected_grid")),
-    "grid_epochs": Budget(SEARCH, least=10_000, images=True),
+    "grid_epochs": Budget(SEARCH, least=3_000, counts="first rung"),
     "hyperband_max_epochs": Budget(2 * SEARCH, least=3),  # its trials grow with it
     "bayesian_trials": Budget(SEARCH, least=4),
-    "bayesian_epochs": Budget(SEARCH, least=6_000, images=True),
+    "bayesian_epochs": Budget(SEARCH, least=2_000, counts="first rung"),
     "augmentation_trials": Budget(SEARCH, least=3),
-    "augmentation_epochs": Budget(SEARCH, least=6_000, images=True),
-    "learning_rate_epochs": Budget(SEARCH, least=6_000, images=True),
+    "augmentation_epochs": Budget(SEARCH, least=2_000, counts="first rung"),
+    "learning_rate_epochs": Budget(SEARCH, least=2_000, counts="first rung"),
     "recipe_trials": Budget(SEARCH, least=4),
-    "recipe_epochs": Budget(SEARCH, least=6_000, images=True),
+    "recipe_epochs": Budget(SEARCH, least=2_000, counts="first rung"),
     "retraining_epochs": Budget(FINAL, least=4),
     "cnn_epochs": Budget(FINAL, least=2),
-    "final_epochs": Budget(FINAL, least=10_000, images=True),
+    "final_epochs": Budget(FINAL, least=10_000, counts="images"),
     "final_seeds": Budget(FINAL, least=2),
 }
 """The settings that a time decides, where they are not set by hand."""
@@ -111,18 +121,17 @@ def scaled(settings: Settings, factor: float) -> Budgets:
         factor: 1 for the profile's own budgets.
     """
     return {
-        name: _scaled(name, own, factor, settings.epoch_images)
+        name: _scaled(name, own, factor, settings)
         for name in BUDGETS
         if getattr(settings, name) == (own := _of_profile(settings, name))
     }
 
 
-def _scaled(name: str, own: int | float | None, factor: float, epoch_images: int) -> int | float:
+def _scaled(name: str, own: int | float | None, factor: float, settings: Settings) -> int | float:
     budget = BUDGETS[name]
     start = budget.most if own is None else own
     assert start is not None, f"{name} has no number to start from"
-    least = min(budget.least / epoch_images if budget.images else budget.least, start)
-    value = max(start * factor**budget.power, least)
+    value = max(start * factor**budget.power, min(budget.smallest(settings), start))
     if budget.most is not None:
         value = min(value, budget.most)
     whole = Settings.model_fields[name].annotation is not float

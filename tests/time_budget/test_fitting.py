@@ -10,7 +10,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from flows.candidates import plan_candidates
-from flows.fully_connected import plan_grid
+from flows.cnn import bayesian_study
+from flows.fully_connected import grid_study, plan_grid
+from flows.recipe import recipe_study
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import PROFILES, Settings
 from mnist_models.time_budget.fitting import BUDGETS, LARGEST, SMALLEST, TimeTooShortError, fit_budgets, scaled
@@ -101,10 +103,12 @@ def test_more_time_never_makes_a_budget_smaller(low: float, high: float, profile
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_search_gets_too_small_to_mean_something(profile: Any) -> None:
     asked = Settings(profile=profile)
-    for name, value in scaled(asked, SMALLEST).items():
-        own = getattr(asked, name)
-        counted = asked.epoch_images if BUDGETS[name].images else 1
-        assert value * counted >= min(BUDGETS[name].least, (own or 90) * counted) - 1, name
+    smallest = asked.model_copy(update=dict(scaled(asked, SMALLEST)))
+    for study in (bayesian_study(smallest), recipe_study(smallest), grid_study(smallest, data())):
+        [bracket] = study.oracle.brackets
+        assert bracket[0].trials >= 4, study.name
+        assert bracket[0].images >= 1_999, study.name
+    assert smallest.final_epochs * smallest.epoch_images >= 10_000
 
 
 def test_too_little_time_is_refused_with_the_time_that_it_takes() -> None:
