@@ -11,7 +11,7 @@ from mnist_models.search.costs import space_size
 
 SMALLEST, LARGEST = 1 / 256, 256.0  # factors
 STEPS = 14  # of the bisection: the factor is exact to a thousandth
-RUNG_FACTOR = 3  # a rung's images to those of the one before
+RUNG_FACTOR = 3.0  # a rung's images to those of the one before
 SEARCH, FINAL = 0.5, 0.3  # powers of the factor; trials and their epochs together make up a search's cost
 
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +25,11 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.time_budget.fitting import fit_budgets
 from mnist_models.time_budget.plan import TimePlan
+from mnist_models.training.result import TrainingResult
 from tasks.caching import read_record
 from tasks.progress import PROGRESS
 from tasks.time_budget import Estimate
+from tests.conftest import ROOT
 
 MINUTES = 60.0  # more than any machine needs
 
@@ -92,3 +100,47 @@ def test_settings_without_minutes_need_no_plan(asked: Settings, data: DatasetRef
     without = asked.model_copy(update={"minutes": None})
     assert plan(without, data) == without
     assert stored(asked) == []
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_resumed_by_its_plan_however_fast_and_with_any_workers(tmp_path: Path, server: str) -> None:
+    """Killed in mid-search and gone on with by others, it ends as one that was given the plan and not killed."""
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen(command(killed, workers=1), env=environment(tmp_path, server), start_new_session=True)
+    deadline = time.monotonic() + 300
+    while len(list(killed.glob("results/trial-*"))) < 2:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    [plan] = killed.glob("results/plan-*")
+    (whole / "results").mkdir(parents=True)
+    shutil.copy(plan, whole / "results")
+    for store, workers in ((killed, 3), (whole, 2)):
+        done = subprocess.run(
+            command(store, workers), env=environment(tmp_path, server), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "as planned by an earlier run" in done.stderr
+    assert results(killed) == results(whole)
+    [kept] = whole.glob("results/plan-*")
+    assert kept.read_bytes() == plan.read_bytes()
+
+
+def command(store: Path, workers: int) -> list[str]:
+    """A search that has half an hour and takes seconds: what would take longer is set by hand."""
+    arguments = ["--profile=quick", "--images=600", "--minutes=30", "--grid-trials=9", "--retraining-epochs=3"]
+    script = [sys.executable, str(ROOT / "flows/fully_connected.py"), "fully_connected_grid"]
+    return [*script, *arguments, f"--workers={workers}", "--store", str(store)]
+
+
+def environment(home: Path, server: str) -> dict[str, str]:
+    return {**os.environ, "PREFECT_API_URL": server, "PREFECT_HOME": str(home / "prefect"), "PYTHONPATH": str(ROOT)}
+
+
+def results(store: Path) -> dict[str, float | None]:
+    """The validation loss of every training in a store, by the digest of what was trained."""
+    paths = [*store.glob("results/trial-*"), *store.glob("results/finalist-*"), *store.glob("results/model-*")]
+    records = {path.name: read_record(path.read_bytes(), path.name) for path in paths}
+    return {name: record.metric("val_loss") for name, record in records.items() if isinstance(record, TrainingResult)}
