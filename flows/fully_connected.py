@@ -54,13 +54,13 @@ def _baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpe
 def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Every combination of size, variation, depth and activation; a third goes on, the best to early stopping."""
     settings, dataset = begin(settings, dataset, "fully_connected_grid", plan_grid)
-    finish = partial(_finished, settings=settings, dataset=dataset, patience=GRID_PATIENCE)
+    finish = partial(finished, settings=settings, dataset=dataset, patience=GRID_PATIENCE)
     return tune(grid_study(settings, dataset), dataset, settings, finish)
 
 
 def plan_grid(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
     """What `fully_connected_grid` trains."""
-    finish = partial(_finished, settings=settings, dataset=dataset, patience=GRID_PATIENCE)
+    finish = partial(finished, settings=settings, dataset=dataset, patience=GRID_PATIENCE)
     plan_tuning(grid_study(settings, dataset), finish, dataset, progress)
 
 
@@ -92,13 +92,13 @@ def grid_study(settings: Settings, dataset: DatasetReference) -> Study:
 def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Hyperband over depth, size, activation, dropout, L2 and learning rate."""
     settings, dataset = begin(settings, dataset, "fully_connected_hyperband", plan_hyperband)
-    finish = partial(_finished, settings=settings, dataset=dataset, patience=settings.patience)
+    finish = partial(finished, settings=settings, dataset=dataset, patience=settings.patience)
     return tune(hyperband_study(settings, dataset), dataset, settings, finish)
 
 
 def plan_hyperband(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
     """What `fully_connected_hyperband` trains."""
-    finish = partial(_finished, settings=settings, dataset=dataset, patience=settings.patience)
+    finish = partial(finished, settings=settings, dataset=dataset, patience=settings.patience)
     plan_tuning(hyperband_study(settings, dataset), finish, dataset, progress)
 
 
