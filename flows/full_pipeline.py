@@ -48,10 +48,10 @@ def full_pipeline(settings: Settings) -> Run:
     tag_run("pipeline", settings.profile)
     Store(settings.store).remove_leftovers()
     fitted, dataset = begin(settings, None, "full_pipeline", plan_candidates)
-    labels = check_labels(settings, dataset) if settings.label_folds else None
+    labels = check_labels(fitted, dataset) if settings.label_folds else None
     candidates = train_candidates(fitted, dataset)
     final, members = final_evaluation(fitted, dataset, candidates)
-    model = export_members(members, dataset, settings)
+    model = export_members(members, dataset, fitted)
     judged = Run(
         name=prefect.runtime.flow_run.name,
         settings=fitted.model_copy(update={"minutes": settings.minutes}),
