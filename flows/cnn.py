@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.preprocessing import preprocessing
+from flows.beginning import begin
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
@@ -17,6 +17,8 @@ from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import even_shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
+from tasks.planning import plan_models, plan_tuning
+from tasks.progress import Progress
 from tasks.stages import train_model, tune
 from tasks.stopping import stoppable
 
@@ -38,8 +40,13 @@ BASELINE: Values = {
 @stoppable
 def cnn_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two 3 × 3 convolutions of 32 and 64 filters with pooling, a dense layer of 64, dropout 0.3."""
-    dataset = dataset or preprocessing(settings)
+    settings, dataset = begin(settings, dataset, "cnn_baseline", plan_baseline)
     return train_model("cnn_baseline", baseline_spec(settings, dataset), dataset, settings)
+
+
+def plan_baseline(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `cnn_baseline` trains."""
+    plan_models({"cnn_baseline model": baseline_spec(settings, dataset)}, dataset, new=True, progress=progress)
 
 
 def baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpec:
@@ -59,7 +66,18 @@ def baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpec
 @stoppable
 def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Bayesian optimisation of architecture, dropout and learning rate, from the baseline's on."""
-    study = Study(
+    settings, dataset = begin(settings, dataset, "cnn_bayesian", plan_bayesian)
+    return _tune(bayesian_study(settings), dataset, settings, "cnn_baseline")
+
+
+def plan_bayesian(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `cnn_bayesian` trains."""
+    _plan_tuning(bayesian_study(settings), dataset, settings, progress)
+
+
+def bayesian_study(settings: Settings) -> Study:
+    """The search of `cnn_bayesian`."""
+    return Study(
         name="cnn_bayesian",
         space="cnn_bayesian",
         oracle=_oracle(
@@ -79,7 +97,6 @@ def cnn_bayesian(settings: Settings, dataset: DatasetReference | None = None) ->
             seed=settings.seed,
         ),
     )
-    return _tune(study, dataset or preprocessing(settings), settings, "cnn_baseline")
 
 
 @flow(name="cnn_augmentation", flow_run_name="cnn_augmentation {settings.profile}")
@@ -88,9 +105,16 @@ def cnn_augmentation(
     settings: Settings, dataset: DatasetReference | None = None, architecture: TrainingSpec | None = None
 ) -> StageResult:
     """Bayesian optimisation of augmentation, dropout and learning rate, with the architecture that was found."""
-    dataset = dataset or preprocessing(settings)
+    settings, dataset = begin(settings, dataset, "cnn_augmentation", plan_augmentation)
     architecture = architecture or cnn_bayesian(settings, dataset).model.spec
     return _tune(augmentation_study(settings, architecture), dataset, settings, "cnn_bayesian")
+
+
+def plan_augmentation(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `cnn_augmentation` trains, after the search that it goes on from."""
+    plan_bayesian(settings, dataset, progress)
+    progress.plan("cnn_augmentation", "", {}, after="cnn_bayesian")
+    _plan_tuning(augmentation_study(settings, _probable_winner(settings, dataset)), dataset, settings, progress)
 
 
 def augmentation_study(settings: Settings, architecture: TrainingSpec) -> Study:
@@ -117,9 +141,16 @@ def cnn_learning_rate(
     settings: Settings, dataset: DatasetReference | None = None, augmented: TrainingSpec | None = None
 ) -> StageResult:
     """Grid of learning rates, all else as found."""
-    dataset = dataset or preprocessing(settings)
+    settings, dataset = begin(settings, dataset, "cnn_learning_rate", plan_learning_rate)
     augmented = augmented or cnn_augmentation(settings, dataset).model.spec
     return _tune(learning_rate_study(settings, augmented), dataset, settings, "cnn_augmentation")
+
+
+def plan_learning_rate(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `cnn_learning_rate` trains, after the searches that it goes on from."""
+    plan_augmentation(settings, dataset, progress)
+    progress.plan("cnn_learning_rate", "", {}, after="cnn_augmentation")
+    _plan_tuning(learning_rate_study(settings, _probable_winner(settings, dataset)), dataset, settings, progress)
 
 
 def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
@@ -155,6 +186,13 @@ def finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference) 
     )
 
 
+def _probable_winner(settings: Settings, dataset: DatasetReference) -> TrainingSpec:
+    """What a search will have found, as far as its cost is concerned: a CNN with batch normalisation."""
+    baseline = baseline_spec(settings, dataset)
+    known = {name: value for name, value in baseline.hyperparameters.items() if name != "batch_normalization"}
+    return baseline.model_copy(update={"hyperparameters": known})
+
+
 def _oracle(settings: Settings, trials: int, epochs: float, known: Values) -> OracleSpec:
     return OracleSpec(
         kind="halving",
@@ -183,6 +221,10 @@ def _trial(spec: TrainingSpec) -> TrainingSpec:
 
 def _tune(study: Study, dataset: DatasetReference, settings: Settings, started_from: str) -> StageResult:
     return tune(study, dataset, settings, lambda spec: finished(spec, settings, dataset), started_from=started_from)
+
+
+def _plan_tuning(study: Study, dataset: DatasetReference, settings: Settings, progress: Progress) -> None:
+    plan_tuning(study, lambda spec: finished(spec, settings, dataset), dataset, progress)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.candidates import train_candidates
-from flows.preprocessing import preprocessing
+from flows.beginning import begin
+from flows.candidates import plan_candidates, train_candidates
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.evaluation import FinalResult
@@ -25,7 +25,7 @@ def final_evaluation(
     settings: Settings, dataset: DatasetReference | None = None, stages: list[StageResult] | None = None
 ) -> tuple[FinalResult, list[TrainingResult]]:
     """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
-    dataset = dataset or preprocessing(settings)
+    settings, dataset = begin(settings, dataset, "full_pipeline", plan_candidates)  # it needs all stages, too
     chosen = choose(stages or train_candidates(settings, dataset))
     specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}
     members = [member for member, _ in train_models(specs, dataset, settings)]

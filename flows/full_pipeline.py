@@ -14,10 +14,10 @@ from datetime import datetime
 import prefect.runtime
 from prefect import flow
 
-from flows.candidates import train_candidates
+from flows.beginning import begin
+from flows.candidates import plan_candidates, train_candidates
 from flows.final_evaluation import final_evaluation
 from flows.labels import check_labels
-from flows.preprocessing import preprocessing
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.report.run import Run
@@ -47,14 +47,14 @@ def full_pipeline(settings: Settings) -> Run:
     show_on_this_run()
     tag_run("pipeline", settings.profile)
     Store(settings.store).remove_leftovers()
-    dataset = preprocessing(settings)
-    labels = check_labels(settings, dataset) if settings.label_folds else None
-    candidates = train_candidates(settings, dataset)
-    final, members = final_evaluation(settings, dataset, candidates)
-    model = export_members(members, dataset, settings)
+    fitted, dataset = begin(settings, None, "full_pipeline", plan_candidates)
+    labels = check_labels(fitted, dataset) if settings.label_folds else None
+    candidates = train_candidates(fitted, dataset)
+    final, members = final_evaluation(fitted, dataset, candidates)
+    model = export_members(members, dataset, fitted)
     judged = Run(
         name=prefect.runtime.flow_run.name,
-        settings=settings,
+        settings=fitted.model_copy(update={"minutes": settings.minutes}),
         dataset=dataset,
         stages=tuple(candidates),
         final=final,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from prefect import flow
 
-from flows.preprocessing import preprocessing
+from flows.beginning import begin
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from mnist_models.report.run import StageResult
@@ -16,32 +17,57 @@ from mnist_models.search.study import OracleSpec, Study
 from mnist_models.training.budget import even_shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
+from tasks.planning import plan_models, plan_tuning
+from tasks.progress import Progress
 from tasks.stages import train_model, tune
 from tasks.stopping import stoppable
+
+GRID_PATIENCE = 2
 
 
 @flow(name="fully_connected_baseline", flow_run_name="fully_connected_baseline {settings.profile}")
 @stoppable
 def fully_connected_baseline(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Two hidden layers of 50 ReLU neurons, Adam, five epochs of batches of 100."""
-    dataset = dataset or preprocessing(settings)
-    spec = TrainingSpec(
+    settings, dataset = begin(settings, dataset, "fully_connected_baseline", plan_baseline)
+    return train_model("fully_connected_baseline", _baseline_spec(settings, dataset), dataset, settings)
+
+
+def plan_baseline(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `fully_connected_baseline` trains."""
+    specs = {"fully_connected_baseline model": _baseline_spec(settings, dataset)}
+    plan_models(specs, dataset, new=True, progress=progress)
+
+
+def _baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpec:
+    return TrainingSpec(
         network="fully_connected",
         hyperparameters={"hidden_layer_size": 50, "depth": 2},
         batch_size=100,
         keep="last",
         **_length(settings, settings.baseline_epochs, dataset),
     )
-    return train_model("fully_connected_baseline", spec, dataset, settings)
 
 
 @flow(name="fully_connected_grid", flow_run_name="fully_connected_grid {settings.profile}")
 @stoppable
 def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Every combination of size, variation, depth and activation; a third goes on, the best to early stopping."""
-    dataset = dataset or preprocessing(settings)
+    settings, dataset = begin(settings, dataset, "fully_connected_grid", plan_grid)
+    finish = partial(finished, settings=settings, dataset=dataset, patience=GRID_PATIENCE)
+    return tune(grid_study(settings, dataset), dataset, settings, finish)
+
+
+def plan_grid(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `fully_connected_grid` trains."""
+    finish = partial(finished, settings=settings, dataset=dataset, patience=GRID_PATIENCE)
+    plan_tuning(grid_study(settings, dataset), finish, dataset, progress)
+
+
+def grid_study(settings: Settings, dataset: DatasetReference) -> Study:
+    """The search of `fully_connected_grid`."""
     images = round(settings.grid_epochs * settings.epoch_images)
-    study = Study(
+    return Study(
         name="fully_connected_grid",
         space="fully_connected_grid",
         oracle=OracleSpec(
@@ -55,19 +81,30 @@ def fully_connected_grid(settings: Settings, dataset: DatasetReference | None = 
             network="fully_connected",
             hyperparameters={},
             batch_size=settings.fully_connected_batch_size,
-            patience=2,
+            patience=GRID_PATIENCE,
             **_length(settings, 1, dataset),
         ),
     )
-    return tune(study, dataset, settings, lambda spec: _finished(spec, settings, dataset, patience=2))
 
 
 @flow(name="fully_connected_hyperband", flow_run_name="fully_connected_hyperband {settings.profile}")
 @stoppable
 def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Hyperband over depth, size, activation, dropout, L2 and learning rate."""
-    dataset = dataset or preprocessing(settings)
-    study = Study(
+    settings, dataset = begin(settings, dataset, "fully_connected_hyperband", plan_hyperband)
+    finish = partial(finished, settings=settings, dataset=dataset, patience=settings.patience)
+    return tune(hyperband_study(settings, dataset), dataset, settings, finish)
+
+
+def plan_hyperband(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `fully_connected_hyperband` trains."""
+    finish = partial(finished, settings=settings, dataset=dataset, patience=settings.patience)
+    plan_tuning(hyperband_study(settings, dataset), finish, dataset, progress)
+
+
+def hyperband_study(settings: Settings, dataset: DatasetReference) -> Study:
+    """The search of `fully_connected_hyperband`."""
+    return Study(
         name="fully_connected_hyperband",
         space="fully_connected_hyperband",
         oracle=OracleSpec(
@@ -84,7 +121,6 @@ def fully_connected_hyperband(settings: Settings, dataset: DatasetReference | No
             **_length(settings, settings.hyperband_max_epochs, dataset),
         ),
     )
-    return tune(study, dataset, settings, lambda spec: _finished(spec, settings, dataset, patience=settings.patience))
 
 
 def _length(settings: Settings, epochs: int, dataset: DatasetReference) -> dict[str, Any]:
@@ -98,7 +134,7 @@ def _length(settings: Settings, epochs: int, dataset: DatasetReference) -> dict[
     }
 
 
-def _finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference, patience: int) -> TrainingSpec:
+def finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference, patience: int) -> TrainingSpec:
     """How a network that was found is trained: until it gets no better."""
     length = _length(settings, settings.retraining_epochs, dataset)
     return spec.model_copy(update={**length, "patience": patience})

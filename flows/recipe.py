@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.preprocessing import preprocessing
+from flows.beginning import begin
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
@@ -16,6 +16,8 @@ from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
+from tasks.planning import plan_tuning
+from tasks.progress import Progress
 from tasks.stages import tune
 from tasks.stopping import stoppable
 
@@ -56,9 +58,15 @@ PORTFOLIO: tuple[Values, ...] = (
 @stoppable
 def residual_recipe(settings: Settings, dataset: DatasetReference | None = None) -> StageResult:
     """Successive halving over architecture, optimiser, augmentation and views; the usual recipe is its first trial."""
-    dataset = dataset or preprocessing(settings)
+    settings, dataset = begin(settings, dataset, "residual_recipe", plan_recipe)
     train = dataset.train
     return tune(recipe_study(settings), dataset, settings, lambda spec: finished_recipe(spec, settings, train))
+
+
+def plan_recipe(settings: Settings, dataset: DatasetReference, progress: Progress) -> None:
+    """What `residual_recipe` trains."""
+    train = dataset.train
+    plan_tuning(recipe_study(settings), lambda spec: finished_recipe(spec, settings, train), dataset, progress)
 
 
 def recipe_study(settings: Settings) -> Study:

@@ -179,6 +179,10 @@ def run_alone(*stages: Callable[..., Any], tell: Callable[[Any], None] | None = 
     chosen = [known[name] for name in itertools.takewhile(known.__contains__, sys.argv[1:])]
     del sys.argv[1 : len(chosen) + 1]
     settings = read_settings(f"[{' | '.join(known)}] ")
+    if settings.minutes is not None and len(chosen or stages) > 1:
+        _refuse(
+            f"--minutes: expected the name of one stage, or full_pipeline.py. Received: {len(chosen or stages)} stages"
+        )
 
     def run_stages(settings: Settings) -> None:
         for stage in chosen or stages:

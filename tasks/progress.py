@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mnist_models.training.cost import USUAL_COSTS
 from tasks.time_left import Rest, ends
 
 TRIAL = "trial"
@@ -79,6 +80,7 @@ class Progress:
     Attributes:
         stages: By name, in the order in which workers serve them.
         workers: How many trainings run at a time.
+        costs: What trainings are expected to cost.
         end_seconds: What comes after the last training.
         lock: To be held by who looks at more than one of these.
         events: All that was told, with the seconds since the beginning: enough to tell it again.
@@ -87,6 +89,7 @@ class Progress:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.stages: dict[str, Stage] = {}
         self.workers = 1
+        self.costs = USUAL_COSTS
         self.end_seconds = END_SECONDS
         self.events: list[tuple[float, str, list[Any]]] = []
         self._clock = clock

@@ -31,6 +31,7 @@ PACKAGES = {  # of mnist_models, and what each may import besides itself
     "training": {*_GROUND, "programs"},
     "surrogate": set[str](),
     "search": {*_GROUND, "programs", "training", "surrogate"},
+    "time_budget": {*_GROUND, "programs", "training", "search", "surrogate"},
     "inspection": {"foundation", "data"},
     "judging": {*_GROUND, "programs", "training", "inspection"},
     "export": {*_GROUND, "programs", "training", "judging"},

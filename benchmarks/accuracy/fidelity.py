@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mnist_models.surrogate.encoding import Grid
+from mnist_models.surrogate.grid import Grid
 
 from benchmarks.comparison import Figure, Ratio, arguments, report
 from flows.cnn import bayesian_study, finished

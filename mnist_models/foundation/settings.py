@@ -145,6 +145,12 @@ class Settings(BaseSettings):
         default_factory=fastest_precision,
         description="Of the products in training steps; bfloat16 where the CPU has instructions for it.",
     )
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="Fit the budgets that are not set by hand to so many minutes of this machine; none for the "
+        "profile's. The first run's plan is kept, and followed by those that resume it.",
+    )
     refresh: bool = Field(default=False, description="Compute everything anew, whatever the store holds.")
     images: int | None = Field(
         default=None, ge=60, description="Use a stratified subset of so many training and validation images."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.records import Record
 from mnist_models.networks.by_name import Network
 from mnist_models.training.specification import TrainingSpec
 
@@ -13,13 +14,43 @@ VALIDATED = 0.8  # in float32, of what an image costs to train on
 NOT_NORMALIZED = 0.5  # of what a CNN costs with batch normalisation
 
 
-def expected_seconds(spec: TrainingSpec, dataset: DatasetReference, *, new: bool, before: float = 0.0) -> float:
-    """Returns the seconds that a training takes of one thread of a current processor, if it trains all its epochs.
+class Costs(Record):
+    """What trainings cost on one thread, in seconds, by kind of network; by default, that of a current processor.
+
+    Attributes:
+        new: To build and trace a network.
+        image: To train on an image of `USUAL_PIXELS`, on the average over networks that are searched.
+    """
+
+    new: dict[Network, float] = NEW
+    image: dict[Network, float] = IMAGE
+
+
+USUAL_COSTS = Costs()
+
+
+def expected_seconds(
+    spec: TrainingSpec, dataset: DatasetReference, *, new: bool, before: float = 0.0, costs: Costs = USUAL_COSTS
+) -> float:
+    """Returns the seconds that a training takes of one thread, if it trains all its epochs.
 
     Args:
         spec: The training.
         dataset: What it trains on.
         new: Whether its network has to be built and traced; else a worker has kept the program of one like it.
+        before: Images that the training which it continues has seen.
+        costs: Of such networks.
+    """
+    built = costs.new[spec.network] if new else 0.0
+    return built + costs.image[spec.network] * costly_images(spec, dataset, before)
+
+
+def costly_images(spec: TrainingSpec, dataset: DatasetReference, before: float = 0.0) -> float:
+    """Returns how many images of `USUAL_PIXELS` an average network would train on at the same cost.
+
+    Args:
+        spec: The training.
+        dataset: What it trains on.
         before: Images that the training which it continues has seen.
     """
     height, width, _ = dataset.image_shape
@@ -29,7 +60,7 @@ def expected_seconds(spec: TrainingSpec, dataset: DatasetReference, *, new: bool
     validated = times * min(spec.validation_images or dataset.validation, dataset.validation)
     if spec.split != "train":
         validated = 0
-    each = IMAGE[spec.network] * height * width / USUAL_PIXELS
+    each = height * width / USUAL_PIXELS
     if spec.hyperparameters.get("batch_normalization") is False:
         each *= NOT_NORMALIZED
-    return (NEW[spec.network] if new else 0.0) + each * (images + VALIDATED * validated)
+    return each * (images + VALIDATED * validated)
