@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mnist_models.surrogate.grid import Grid
 
 from benchmarks.comparison import Figure, Ratio, arguments, report
 from flows.cnn import bayesian_study, finished
@@ -31,6 +30,7 @@ from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.search.study import Proposal, Rung, Study, Values, apply_values
+from mnist_models.surrogate.grid import Grid
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
 from tasks.workers.interface import Turn
