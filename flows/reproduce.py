@@ -21,6 +21,7 @@ from mnist_models.lineage.record import Lineage, read_lineage
 from running.terminal import ready, run
 
 LIGHT = {"exports": None, "label_folds": 0}  # what is not compared is not made
+FITTED = {"minutes": None}  # the lineage has the budgets that were found for them; another machine would find others
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -41,7 +42,7 @@ def find(name: str, store: Path) -> Path:
 
 def settings_of(lineage: Lineage, store: Path, workers: int) -> Settings:
     """Returns the settings of a run, for another store; exits with status 2 where this version has others."""
-    fields: dict[str, Any] = {**lineage.settings, **LIGHT, "store": store, "workers": workers}
+    fields: dict[str, Any] = {**lineage.settings, **LIGHT, **FITTED, "store": store, "workers": workers}
     try:
         return Settings(**fields)
     except ValueError as error:

@@ -8,8 +8,8 @@ from typing import Any
 from mnist_models.foundation.settings import PROFILES, Settings
 
 GATE = {"champion", "promotion_margin", "promotion_slack"}
-UNIMPORTANT = GATE | {"profile", "store", "workers", "refresh", "exports", "mlflow", "label_folds"}
-"""Settings that cannot change a model; of them the command names only the profile."""
+UNIMPORTANT = GATE | {"profile", "store", "workers", "refresh", "exports", "mlflow", "label_folds", "minutes"}
+"""Settings that change no model, or only through others, as minutes do; of them the command names only the profile."""
 
 
 def command(settings: Settings) -> str:
