@@ -47,7 +47,7 @@ FIRST_SEED = 101  # none of those that the recipe was chosen with
 
 
 def short_spec(shares: tuple[float, ...], seed: int) -> TrainingSpec:
-    """The recipe of `cnn_residual`, narrower and with shifts only: the best that is known for one or two epochs."""
+    """What `residual_recipe` starts from, narrower, with shifts only: the best that is known for one or two epochs."""
     return TrainingSpec(
         network="residual",
         hyperparameters={"stem_filters": 16, "middle_filters": 32, "filters": 64, "views": "shifts"},
