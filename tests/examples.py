@@ -97,7 +97,7 @@ def _recipes(count: int, generator: np.random.Generator) -> list[dict[str, Any]]
         "stem_filters": [8, 16, 32], "middle_filters": [32, 64, 96], "filters": [64, 96, 128],
         "optimizer": ["muon", "sgd", "adam"], "learning_rate": [0.01, 0.03, 0.1, 0.3],
         "weight_decay": [0.0, 1e-4, 5e-4, 1e-3], "label_smoothing": [0.0, 0.05, 0.1],
-        "rotation_range": [0.0, 0.02, 0.1, 0.5], "width_shift_range": [0.0, 0.036, 0.071], "shifted_views": [0, 1],
+        "rotation_range": [0.0, 0.02, 0.1, 0.5], "width_shift_range": [0.0, 0.036, 0.071], "views": ["one", "shifts"],
     }  # fmt: skip
     return [{name: values[generator.integers(len(values))] for name, values in choices.items()} for _ in range(count)]
 

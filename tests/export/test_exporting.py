@@ -26,7 +26,7 @@ from mnist_models.training.specification import TrainingSpec
 from tests.conftest import ROOT
 
 FORMS: tuple[Form, ...] = ("savedmodel", "litert", "litert_int8", "onnx")
-RESIDUAL = {"stem_filters": 4, "middle_filters": 8, "filters": 16, "shifted_views": True}
+RESIDUAL = {"stem_filters": 4, "middle_filters": 8, "filters": 16, "views": "shifts"}
 
 
 @pytest.fixture(scope="module")
