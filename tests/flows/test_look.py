@@ -49,7 +49,7 @@ def test_the_look_says_what_it_finds_and_drops_what_leaks(
 @pytest.mark.slow
 def test_labels_are_looked_at_by_folds(run_script: Run, server: str, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    command = ("flows/labels.py", "--profile=quick", "--images=600", "--residual-epochs=2", "--store", str(store))
+    command = ("flows/labels.py", "--profile=quick", "--images=600", "--epoch-images=500", "--store", str(store))
     done = run_script(*command, "--label-folds=3", PREFECT_API_URL=server)
     assert done.returncode == 0, done.stderr
     assert "of 600 labels are probably wrong, by 3 networks" in done.stderr
