@@ -48,7 +48,8 @@ def decide(
     replaced = first is None or (first > 0 and low > 0 and not nothing_seen)
     gain = float(per_image[known].mean() - per_image[0].mean())
     best_probability = float((means.argmin(axis=1) == 0).mean())
-    sure = f"it is the best of {len(groups)} finalists in {100 * best_probability:.0f} % of samples of the images"
+    share = f"{100 * best_probability:.0f} % of samples of the images"
+    sure = f"it is the best of {len(groups)} finalists in {share}" if len(groups) > 1 else "it is the only finalist"
     gained = f"{gain:.4f} nats ({low:.4f} to {high:.4f})"
     if nothing_seen:
         words = "It has seen nothing: no trial does better than guessing."

@@ -80,13 +80,13 @@ def test_trials_carry_their_scores(page: Any, site: str, server: str, run: dict[
     [study] = httpx.post(f"{server}/flow_runs/filter", json=chosen).json()
     page.goto(f"{site}/runs/flow-run/{study['id']}")
     page.get_by_text("Task Runs", exact=True).first.click()
-    page.get_by_text("cnn_learning_rate trial 8 of 8 · val_loss").first.wait_for()
+    page.get_by_text("cnn_learning_rate trial 11 of 11 · val_loss").first.wait_for()
     shot(page, "study")
 
 
 def test_leaderboard(page: Any, site: str, artifacts: dict[str, dict[str, Any]]) -> None:
     page.goto(f"{site}/artifacts/artifact/{artifacts['cnn-learning-rate-trials']['id']}")
-    page.get_by_text("CNN learning rate: 8 trials").wait_for()
+    page.get_by_text("CNN learning rate: 11 trials").wait_for()
     for column in ("rank", "val_loss", "learning_rate"):
         page.get_by_text(column, exact=True).first.wait_for()
     shot(page, "leaderboard")
@@ -94,7 +94,7 @@ def test_leaderboard(page: Any, site: str, artifacts: dict[str, dict[str, Any]])
 
 def test_progress(page: Any, site: str, artifacts: dict[str, dict[str, Any]]) -> None:
     page.goto(f"{site}/artifacts/artifact/{artifacts['cnn-learning-rate-progress']['id']}")
-    page.get_by_text("trial 8 of 8, best val_loss").wait_for()
+    page.get_by_text("trial 11 of 11, best val_loss").wait_for()
     page.get_by_text("100%").wait_for()
     shot(page, "progress")
 
