@@ -131,7 +131,12 @@ def _chunks(path: Path, names: list[str], shape: ImageShape, options: Options) -
     try:
         with pa.csv.open_csv(
             path,
-            read_options=pa.csv.ReadOptions(block_size=2 * CHUNK_BYTES, use_threads=False),
+            read_options=pa.csv.ReadOptions(
+                block_size=2 * CHUNK_BYTES,
+                use_threads=False,
+                skip_rows=1,
+                column_names=names,  # as the header was read: blanks and odd quotes would make others of it
+            ),
             convert_options=pa.csv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
         ) as reader:
             for batch in reader:

@@ -30,8 +30,10 @@ from tests.sources.forms import (
     write_medmnist,
     write_parquet,
 )
+from tests.sources.test_damage import damaged
 
 COUNT = 12
+DAMAGES = 200
 SHARDS = [f"test-0000{shard}-of-00002.parquet[{row}]" for shard in (0, 1) for row in range(COUNT // 2)]
 FORMS: dict[str, tuple[Callable[[Images, Path], Path], list[str]]] = {
     "arrays": (write_arrays, [f".npz[{row}]" for row in range(COUNT)]),
@@ -92,7 +94,7 @@ def test_files_are_answered_without_labels_in_the_order_given(
 ) -> None:
     images = digits.parts["test"][0]
     pixels = [f"pixel{number}" for number in range(784)]
-    lines = [",".join(pixels), *(",".join(map(str, image.ravel())) for image in images)]
+    lines = [", ".join(pixels), *(",".join(map(str, image.ravel())) for image in images)]
     (tmp_path / "kaggle.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "own.idx3-ubyte.gz").write_bytes(gzip.compress(idx(images[..., 0])))
     flat = pa.table({"image": pa.array(images.reshape(COUNT, -1).tolist())})
@@ -157,6 +159,23 @@ def test_a_bad_picture_in_parquet_is_named_by_its_row(digits: Images, tmp_path: 
     pyarrow.parquet.write_table(pa.table({"image": pa.array(pictures)}), path)
     with pytest.raises(PictureError, match=r"test-00001-of-00002\.parquet\[4\]: expected a picture"):
         list(read_pictures([tmp_path / "data"]))
+
+
+@pytest.mark.parametrize("form", ["idx", "idx.gz", "csv", "parquet", "lists"])
+def test_a_damaged_file_is_refused_or_read(digits: Images, tmp_path: Path, form: str) -> None:
+    small = Images({"test": (digits.parts["test"][0][:3, 8:20, 8:20], ["0", "1", "2"])})
+    write, names = FORMS[form]
+    file = write(small, tmp_path / "data") / names[0].partition("[")[0]
+    content, generator, refused = file.read_bytes(), np.random.default_rng(1), 0
+    for _ in range(DAMAGES):
+        file.write_bytes(damaged(content, generator))
+        try:
+            assert all(picture.pixels.dtype == np.uint8 for picture in read_pictures([file]))
+        except PictureError as error:
+            refused += 1
+            assert str(error).startswith(str(file))
+            assert "Received" in str(error)
+    assert refused > DAMAGES / 10
 
 
 def test_a_folder_with_two_sets_is_refused(digits: Images, tmp_path: Path) -> None:
