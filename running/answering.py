@@ -13,7 +13,7 @@ from mnist_models.inference.request import Request
 
 FORMATS = ("table", "csv", "json")
 OUTPUTS = (".csv", ".json")
-FILES = "pictures, arrays (.npy, .npz), IDX, CSV or Parquet files, and folders of pictures or of these"
+FILES = "pictures, arrays (.npy, .npz), IDX, CSV or Parquet files, and folders of pictures or with a data set"
 
 
 def read_command_line(description: str | None) -> tuple[Request, Format]:
