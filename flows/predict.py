@@ -1,6 +1,7 @@
-"""What the champion says of pictures: pen on paper, photographs, folders of them, arrays.
+"""What the champion says of pictures: pen on paper, photographs, folders of them, arrays, and whatever --data takes.
 
     python flows/predict.py 7.png                              # a table
+    python flows/predict.py test.csv t10k-images-idx3-ubyte.gz
     python flows/predict.py inbox --format json > answers.json
 
 Where PREFECT_API_URL names a server, it is a run there; elsewhere nobody would see a run, and it answers at once.

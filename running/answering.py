@@ -13,13 +13,14 @@ from mnist_models.inference.request import Request
 
 FORMATS = ("table", "csv", "json")
 OUTPUTS = (".csv", ".json")
+FILES = "pictures, arrays (.npy, .npz), IDX, CSV or Parquet files, and folders of pictures or with a data set"
 
 
 def read_command_line(description: str | None) -> tuple[Request, Format]:
     """Reads a request and the form of its answers; exits with status 2 where an option is wrong."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     store = Path(os.environ.get("MNIST_STORE", "artifacts"))
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="pictures, folders, arrays (.npy, .npz)")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=FILES)
     parser.add_argument("--format", choices=FORMATS, default="table", help="of the answers (default: table)")
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help="a .tflite, .onnx or .keras file instead of the champion"

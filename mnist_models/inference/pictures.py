@@ -1,4 +1,4 @@
-"""Pictures as people have them: files, folders and arrays, read without trust into pixels."""
+"""Pictures as people have them: files, folders, arrays and data sets, read without trust into pixels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mnist_models.sources.detect import find_images, holds_images, read_images
+from mnist_models.sources.source import DataError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -38,18 +41,16 @@ class Picture:
 
 
 def read_pictures(paths: list[Path]) -> Iterator[Picture]:
-    """Yields every picture of files, folders and arrays, in the order given; a folder's by name.
+    """Yields every picture of files, folders, arrays and data sets, in the order given; a folder's by name.
 
     Raises:
         PictureError: If there is no such file, a folder has no picture, or one cannot be read.
     """
-    for path in paths:
-        if path.is_dir():
-            yield from _read_folder(path)
-        elif path.suffix.lower() in ARRAYS:
-            yield from _read_array(path)
-        else:
-            yield Picture(str(path), decode(_read_bytes(path), str(path)))
+    try:
+        for path in paths:
+            yield from _read(path)
+    except DataError as error:
+        raise PictureError(str(error)) from error
 
 
 def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray:
@@ -118,12 +119,38 @@ def check_array(array: np.ndarray, name: str) -> np.ndarray:
     raise PictureError(f"{name}: expected {expected}. Received: {shape}.")
 
 
-def _read_folder(folder: Path) -> Iterator[Picture]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not paths:
-        raise PictureError(f"{folder}: expected a folder with pictures ({', '.join(SUFFIXES)}). Received: none in it.")
-    for path in paths:
+def _read(path: Path) -> Iterator[Picture]:
+    if path.is_dir():
+        yield from _read_folder(path)
+    elif path.suffix.lower() in ARRAYS:
+        yield from _read_array(path)
+    elif holds_images(path):
+        yield from _read_data(path)
+    else:
         yield Picture(str(path), decode(_read_bytes(path), str(path)))
+
+
+def _read_folder(folder: Path) -> Iterator[Picture]:
+    """A folder's pictures; where it has none, the images of the data set in it."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = paths or find_images(folder)
+    if not paths:
+        raise PictureError(
+            f"{folder}: expected a folder with pictures ({', '.join(SUFFIXES)}), or with IDX, CSV or Parquet. "
+            "Received: none in it."
+        )
+    for path in paths:
+        yield from _read(path)
+
+
+def _read_data(path: Path) -> Iterator[Picture]:
+    """Images in a form of `--data`: pixels as they are stored, and pictures as those in files."""
+    number = -1
+    for number, image in enumerate(read_images(path)):
+        name = f"{path}[{number}]"
+        yield Picture(name, decode(image, name) if isinstance(image, bytes) else check_array(image[None], name)[0])
+    if number < 0:
+        raise PictureError(f"{path}: expected at least one image. Received: none.")
 
 
 def _read_array(path: Path) -> Iterator[Picture]:
@@ -139,7 +166,7 @@ def _read_array(path: Path) -> Iterator[Picture]:
 
 def _member(path: Path, names: list[str]) -> str:
     """The images of an .npz: those of the test set where it has the form of `--data`, else its only array."""
-    for name in ("x_test", "x"):
+    for name in ("x_test", "test_images", "x"):
         if name in names:
             return name
     if len(names) != 1:

@@ -15,7 +15,7 @@ class Request(Record):
     """Which pictures, of which model, and in which form the answers come.
 
     Attributes:
-        files: Pictures, folders of pictures, and arrays.
+        files: Pictures, arrays, IDX, CSV and Parquet files, and folders of pictures or with a data set.
         store: Whose champion answers.
         model: A file `.tflite`, `.onnx` or `.keras` instead.
         prepare: Pictures: as the model was trained, or as pen on paper or plain in any case.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from mnist_models.sources.arrays import open_arrays
-from mnist_models.sources.idx import holds_idx, open_idx
+from mnist_models.sources.idx import find_idx, holds_idx, is_idx, open_idx, read_idx
 from mnist_models.sources.limits import check_file, files_below
 from mnist_models.sources.source import DataError, Options, Source
 
@@ -15,6 +18,7 @@ FORMS = (
     "an .npz file, a .csv or .parquet file, or a folder with IDX files, with train.csv, with .parquet files, or with "
     "a folder of pictures for each class"
 )
+TABLES = (".csv", ".tsv", ".parquet")
 
 
 def open_source(path: Path, options: Options | None = None) -> Source:
@@ -61,6 +65,57 @@ def _open_folder(folder: Path, options: Options) -> Source:
     from mnist_models.sources.pictures import open_pictures
 
     return open_pictures(folder, options)
+
+
+def holds_images(path: Path) -> bool:
+    """Whether a file is called as those are that `read_images` reads."""
+    return path.suffix.lower() in TABLES or is_idx(path)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Returns the files with a data set's test images, or with its training images where it has no others.
+
+    Args:
+        folder: With IDX files, Parquet or CSV; of others, nothing is returned.
+
+    Raises:
+        DataError: If it is not to be told which they are.
+    """
+    if holds_idx(folder):
+        return [find_idx(folder)]
+    if any(folder.rglob("*.parquet")):
+        from mnist_models.sources.parquet import find_parquet
+
+        return find_parquet(folder)
+    if any(folder.glob("*.csv")):
+        from mnist_models.sources.tables import find_csv
+
+        table = find_csv(folder)
+        return [table] if table else []
+    return []
+
+
+def read_images(path: Path) -> Iterator[np.ndarray | bytes]:
+    """Reads each image of one file in its order, whether there are labels or not.
+
+    Args:
+        path: An IDX file, a table or Parquet: `holds_images`.
+
+    Returns:
+        Of each uint8 [height, width, 1 or 3], or the bytes of a picture that is kept as one.
+
+    Raises:
+        DataError: If the file is not what its name says, or damaged.
+    """
+    if is_idx(path):
+        return read_idx(path)
+    if path.suffix.lower() == ".parquet":
+        from mnist_models.sources.parquet import read_parquet
+
+        return read_parquet(path)
+    from mnist_models.sources.tables import read_csv
+
+    return read_csv(path)
 
 
 def content_digest(path: Path) -> str:

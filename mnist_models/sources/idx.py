@@ -44,6 +44,33 @@ def open_idx(folder: Path, options: Options) -> Source:
     return Source(folder, first, tuple(parts))
 
 
+def is_idx(path: Path) -> bool:
+    """Whether a file is called as IDX files are, with .gz or without."""
+    return path.name.removesuffix(".gz").endswith(("idx3-ubyte", "idx1-ubyte"))
+
+
+def find_idx(folder: Path) -> Path:
+    """Returns the file with a folder's test images, or with its training images where it has no others.
+
+    Raises:
+        DataError: If there are several, or none of either.
+    """
+    files = list(files_below(folder))
+    tested = any(f"{spelling}-images" in path.name for spelling in SPELLINGS["t10k"] for path in files)
+    return _find(folder, files, PARTS["test" if tested else "train"], "images")
+
+
+def read_idx(path: Path) -> Iterator[np.ndarray]:
+    """Yields each image of one file, uint8 [height, width, 1]; labels are not asked for.
+
+    Raises:
+        DataError: If it is no IDX file of images, or damaged.
+    """
+    shape = _image_shape(path, Options())
+    for chunk in _chunks(path, None, shape, Options()):
+        yield from chunk.images
+
+
 def _find(folder: Path, files: list[Path], prefix: str, kind: str) -> Path:
     """The one file of a part, however it is called: EMNIST's begin with `emnist-letters-`."""
     dimensions = 3 if kind == "images" else 1
@@ -82,12 +109,13 @@ def _image_shape(path: Path, options: Options) -> ImageShape:
     return shape
 
 
-def _chunks(path: Path, labels: np.ndarray, shape: ImageShape, options: Options) -> Iterator[Chunk]:
+def _chunks(path: Path, labels: np.ndarray | None, shape: ImageShape, options: Options) -> Iterator[Chunk]:
     rows = rows_of_a_chunk(shape)
     with _Idx(path, 3) as file:
-        for first in range(0, len(labels), rows):
-            some = labels[first : first + rows]
-            images = file.read(len(some))[..., np.newaxis]
+        count = file.dimensions[0]
+        for first in range(0, count, rows):
+            images = file.read(min(rows, count - first))[..., np.newaxis]
+            some = None if labels is None else labels[first : first + rows]
             yield Chunk(images.swapaxes(1, 2) if options.transposed else images, some)
         file.read_end()
 

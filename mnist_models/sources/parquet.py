@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from mnist_models.sources.decoding import BadPictureError, Look, common_shape, d
 from mnist_models.sources.limits import check_file, check_ratio, check_shape, files_below
 from mnist_models.sources.pictures import SPLITS, Bad, group_finder
 from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source
-from mnist_models.sources.tables import is_list, list_shape, listed_pixels, values
+from mnist_models.sources.tables import class_names, is_list, is_picture, list_shape, listed_pixels, values
 
 IMAGE, LABEL = ("image", "img"), ("label", "labels")
 BATCH = 1_024  # rows at a time
@@ -43,12 +42,10 @@ def open_parquet(where: Path, options: Options) -> Source:
     Raises:
         DataError: If a file is no Parquet, or has no column of images, or more unreadable ones than allowed.
     """
-    paths = [where] if where.is_file() else [path for path in files_below(where) if path.suffix == ".parquet"]
-    files: dict[PartName, list[Path]] = {"train": paths} if where.is_file() else _by_part(where, paths)
+    files: dict[PartName, list[Path]] = {"train": [where]} if where.is_file() else _by_part(where)
     if "train" not in files:
-        raise DataError(
-            f"{where}: expected shards of a training set. Received: {', '.join(p.name for p in paths[:5])}."
-        )
+        names = [path.name for shards in files.values() for path in shards]
+        raise DataError(f"{where}: expected shards of a training set. Received: {', '.join(names[:5])}.")
     columns = {part: _columns(shards[0], options) for part, shards in files.items()}
     if columns["train"].label is None:
         raise DataError(f"{files['train'][0]}: expected a column {' or '.join(LABEL)}. Received: none.")
@@ -66,10 +63,34 @@ def open_parquet(where: Path, options: Options) -> Source:
     return Source(where, shape, tuple(parts), bad.names)
 
 
-def _by_part(where: Path, paths: Sequence[Path]) -> dict[PartName, list[Path]]:
+def find_parquet(folder: Path) -> list[Path]:
+    """Returns the shards of a folder's test images, or of its training images where it has no others."""
+    files = _by_part(folder)
+    return files.get("test") or files.get("train") or []
+
+
+def read_parquet(path: Path) -> Iterator[np.ndarray | bytes]:
+    """Yields each image of one file, labels or not: a picture's bytes, or uint8 [height, width, 1 or 3] of lists.
+
+    Raises:
+        DataError: If it is no Parquet, or has no column of images.
+    """
+    columns = _columns(path, Options())
+    shape: ImageShape | None = None
+    for batch in _batches(path, [columns.image]):
+        column = batch.column(0)
+        if columns.pictures:
+            yield from _pictures(column)
+        else:
+            shape = shape or list_shape(path, column)
+            check_shape(path, "images", shape)
+            yield from listed_pixels(path, column, shape)
+
+
+def _by_part(where: Path) -> dict[PartName, list[Path]]:
     """Shards by the first of their name and their folders' that says so; all train where none does."""
     files: dict[PartName, list[Path]] = {}
-    for path in sorted(paths):
+    for path in sorted(path for path in files_below(where) if path.suffix == ".parquet"):
         names = path.relative_to(where).parts[::-1]
         words = (re.split(r"[-_.\d]", name.lower())[0] for name in names)
         part: PartName = next((SPLITS[word] for word in words if word in SPLITS), "train")
@@ -103,31 +124,13 @@ def _columns(path: Path, options: Options) -> _Columns:
     if image is None:
         raise DataError(f"{path}: expected a column {' or '.join(IMAGE)}. Received: {', '.join(schema.names[:9])}.")
     kind = schema.field(image).type
-    pictures = _is_binary(kind) or (pa.types.is_struct(kind) and _is_binary(dict(_fields(kind)).get("bytes")))
+    pictures = is_picture(kind)
     if not pictures and not is_list(kind):
         raise DataError(f"{path}: expected {image} as a struct with bytes, or a list of pixels. Received: {kind}.")
     if options.group_column and options.group_column not in schema.names:
         raise DataError(f"{path}: expected a column {options.group_column!r}, the --group-column. Received: none.")
     label = next((name for name in LABEL if name in schema.names), None)
-    return _Columns(image, label, pictures, _class_names(schema.metadata, label))
-
-
-def _fields(kind: Any) -> Iterator[tuple[str, Any]]:
-    return ((kind.field(number).name, kind.field(number).type) for number in range(kind.num_fields))
-
-
-def _is_binary(kind: Any) -> bool:
-    return kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> list[str] | None:
-    """The names that a hub keeps beside labels that are numbers."""
-    try:
-        content = json.loads((metadata or {})[b"huggingface"])
-        names = content["info"]["features"][label]["names"]
-        return names if all(isinstance(name, str) for name in names) else None
-    except (KeyError, TypeError, ValueError):
-        return None
+    return _Columns(image, label, pictures, class_names(schema.metadata, label))
 
 
 def _shape(
@@ -237,7 +240,7 @@ def _groups(path: Path, batch: pa.RecordBatch, columns: _Columns, options: Optio
     if find is None:
         return None
     column = batch.column(columns.image)
-    if not pa.types.is_struct(column.type) or "path" not in dict(_fields(column.type)):
+    if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
         raise DataError(f"{path}: expected pictures with a path, for --group-pattern. Received: none.")
     paths = pa.compute.struct_field(column, "path").to_pylist()
     return np.array([find(Path(name or "")) for name in paths])

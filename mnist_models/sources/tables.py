@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,27 @@ def open_csv(where: Path, options: Options) -> Source:
             raise DataError(f"{files[part]}: expected a column {LABEL!r}. Received: {', '.join(names[:5])}, …")
     parts = [_part(part, path, columns[part], shapes[part], options) for part, path in files.items()]
     return Source(where, shapes["train"], tuple(parts))
+
+
+def find_csv(folder: Path) -> Path | None:
+    """Returns the table with a folder's test images, or with its training images; None where there is neither.
+
+    Raises:
+        DataError: If there are several.
+    """
+    files = _by_part(folder)
+    return files.get("test") or files.get("train")
+
+
+def read_csv(path: Path) -> Iterator[np.ndarray]:
+    """Yields each image of one table, uint8 [height, width, 1 or 3], whether it has labels or not.
+
+    Raises:
+        DataError: If it is no table of pixels.
+    """
+    names = _columns(path)
+    for chunk in _chunks(path, names, _shape(path, names, Options()), Options()):
+        yield from chunk.images
 
 
 def _by_part(where: Path) -> dict[PartName, Path]:
@@ -109,7 +131,12 @@ def _chunks(path: Path, names: list[str], shape: ImageShape, options: Options) -
     try:
         with pa.csv.open_csv(
             path,
-            read_options=pa.csv.ReadOptions(block_size=2 * CHUNK_BYTES, use_threads=False),
+            read_options=pa.csv.ReadOptions(
+                block_size=2 * CHUNK_BYTES,
+                use_threads=False,
+                skip_rows=1,
+                column_names=names,  # as the header was read: blanks and odd quotes would make others of it
+            ),
             convert_options=pa.csv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
         ) as reader:
             for batch in reader:
@@ -149,9 +176,27 @@ def values(path: Path, batch: pa.RecordBatch, name: str) -> np.ndarray:
     return np.array(column.to_pylist())
 
 
+def class_names(metadata: dict[bytes, bytes] | None, label: str | None) -> list[str] | None:
+    """Returns the names that a hub keeps beside labels that are numbers, if it does."""
+    try:
+        content = json.loads((metadata or {})[b"huggingface"])
+        names = content["info"]["features"][label]["names"]
+        return names if all(isinstance(name, str) for name in names) else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def is_list(kind: Any) -> bool:
     """Whether a column of this type has lists."""
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def is_picture(kind: Any) -> bool:
+    """Whether a column of this type has bytes, or structs with `bytes`."""
+    if pa.types.is_struct(kind):
+        number = kind.get_field_index("bytes")
+        kind = kind.field(number).type if number >= 0 else kind
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def list_shape(path: Path, column: Any) -> ImageShape:

@@ -66,12 +66,16 @@ def test_csv_a_named_model_an_output_and_an_explanation(
         (["missing.png"], "missing.png: expected a file to read"),
         (["notes.txt"], "notes.txt: expected a picture"),
         (["empty"], "expected a folder with pictures"),
+        (["notes.csv"], "notes.csv: expected a column for each pixel"),
+        (["notes.parquet"], "notes.parquet: expected a Parquet file"),
+        (["notes-idx3-ubyte"], "notes-idx3-ubyte: expected an IDX file"),
     ],
 )
 def test_bad_files_are_refused_before_any_work(
     champion: Store, folder: Path, run_script: Run, tmp_path: Path, files: list[str], said: str
 ) -> None:
-    (tmp_path / "notes.txt").write_text("no picture")
+    for name in ("notes.txt", "notes.csv", "notes.parquet", "notes-idx3-ubyte"):
+        (tmp_path / name).write_text("no picture, but a longer note")
     (tmp_path / "empty").mkdir()
     options = ["--store", str(champion.root), "--output", "answers.csv"]
     done = run_script(PREDICT, str(folder), *files, *options)
