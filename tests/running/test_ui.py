@@ -130,6 +130,7 @@ def test_the_form_leaves_budgets_to_the_profile(page: Any, site: str, server: st
     chosen = {"deployments": {"id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_DESC"}
     page.wait_for_timeout(1000)
     runs = httpx.post(f"{server}/flow_runs/filter", json=chosen).json()
-    assert runs[0]["parameters"]["settings"] == {"profile": "quick", "refresh": False}
+    switches = dict.fromkeys(("refresh", "drop_leaks", "transposed"), False)  # a form sends them as they stand
+    assert runs[0]["parameters"]["settings"] == {"profile": "quick", "reserve": 0.5, **switches}
     for each in runs:
         httpx.delete(f"{server}/flow_runs/{each['id']}")
