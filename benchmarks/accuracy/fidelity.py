@@ -59,7 +59,7 @@ class Climb:
         [bracket] = self.study.oracle.brackets
         found = [
             [self._trial(values, bracket[: rung + 1], train) for values in combinations] for rung in range(len(bracket))
-        ]  # noqa: E501
+        ]
         return [*found, [self.finish(apply_values(self.study.template, values)) for values in combinations]]
 
     def _trial(self, values: Values, steps: Sequence[Rung], train: int) -> TrainingSpec:
@@ -99,7 +99,7 @@ def main(options: argparse.Namespace) -> None:
                 figures += [
                     Figure(f"{name}, {where}", "nats", some)
                     for where, some in zip(_places(losses), losses, strict=True)
-                ]  # noqa: E501
+                ]
                 claims += _claims(name, np.array(losses))
         if options.only in (None, "batches"):
             claims += _batches(
@@ -132,7 +132,7 @@ def _places(losses: Sequence[object]) -> list[str]:
 
 
 def _claims(name: str, losses: np.ndarray) -> list[Ratio]:
-    from scipy.stats import spearmanr  # KerasTuner's Bayesian oracle brings it
+    from scipy.stats import spearmanr  # keras-tuner[bayesian] brings it
 
     end, left = losses[-1], np.arange(losses.shape[1])
     claims = []

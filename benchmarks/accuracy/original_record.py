@@ -3,10 +3,10 @@
     python -m benchmarks.accuracy.original_record [--trials N] [--quick] [--json FILE]
 
 `benchmarks/peers/original_cnn_trials.csv` holds the hyperparameters and losses of its 200 trials of one epoch. Ours are
-trained as `standard` trains them, on two fifths of the images, once with our blocks and once with the original's; those
-also on all images, which is what it did but for the momentum of batch normalisation (ours 0.9; with Keras' 0.99 its
-validation losses are those of a network whose statistics have not settled). A training loss is compared, too, as the
-original's does not depend on them.
+trained for one epoch of two fifths of the images, without rungs or cooldown, once with our blocks and once with the
+original's; those also on all images, which is what it did but for the momentum of batch normalisation (ours 0.9; with
+Keras' 0.99 its validation losses are those of a network whose statistics have not settled). A training loss is
+compared, too, as the original's does not depend on them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def losses(results: list[TrainingResult], name: str) -> np.ndarray:
 
 def main(options: argparse.Namespace) -> None:
     """Trains all sides, two trials at a time, and prints."""
-    from scipy.stats import spearmanr  # KerasTuner's Bayesian oracle brings it
+    from scipy.stats import spearmanr  # keras-tuner[bayesian] brings it
 
     rows = read_record()
     chosen = np.random.default_rng(1).permutation(len(rows))[: 3 if options.quick else options.trials]

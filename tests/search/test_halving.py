@@ -156,11 +156,11 @@ def last_rung(losses: dict[str, float], noise: float = 0.05) -> tuple[list[Trial
     trials = [
         examples.trial(n + 1, mean, images=300, values={"activation": name})
         for n, (name, mean) in enumerate(losses.items())
-    ]  # noqa: E501
+    ]
     images = {
         n + 1: (common + generator.normal(mean, noise, 400)).astype(np.float32)
         for n, mean in enumerate(losses.values())
-    }  # noqa: E501
+    }
     return trials, images
 
 
