@@ -11,7 +11,7 @@ import numpy as np
 
 PartName = Literal["train", "validation", "test"]
 ImageShape = tuple[int, int, int]
-CHUNK_BYTES = 2**22  # pixels in memory at a time, for each of those who hold a chunk
+CHUNK_BYTES = 2**23  # pixels in memory at a time, for each of those who hold a chunk
 
 
 class DataError(ValueError):
@@ -63,7 +63,6 @@ class Part:
         chunks: Reads the part, from its beginning.
         labels: All labels, where they are known before the images are read; else None.
         labelled: Whether there are labels.
-        rereadable: Whether to read it a second time costs no more than to read it from a copy.
     """
 
     name: PartName
@@ -71,7 +70,6 @@ class Part:
     chunks: Callable[[], Iterator[Chunk]]
     labels: np.ndarray | None = None
     labelled: bool = True
-    rereadable: bool = False
 
 
 @dataclass(frozen=True)
