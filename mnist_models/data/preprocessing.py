@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.dataset import DatasetReference, OriginalSizes
 from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, VALIDATION, Placed, plan
 from mnist_models.foundation.array_file import write_array, write_rows
 from mnist_models.foundation.files import NewFile
-from mnist_models.foundation.records import digest
+from mnist_models.foundation.records import FileReference, digest
 from mnist_models.foundation.store import Store
 from mnist_models.reading.contents import Contents, check_known_labels, read_contents
 from mnist_models.sources.detect import open_source
@@ -36,7 +36,10 @@ SPLITS = {
     "x_unlabelled": (UNLABELLED,),
     "y_unlabelled": (UNLABELLED,),
 }
-"""The files of a data set, and what is in each."""
+"""The arrays of a data set, and what is in each."""
+
+FILES = {"files_train": (TRAIN, VALIDATION), "files_test": (TEST,), "files_unlabelled": (UNLABELLED,)}
+"""What the files of images are called: no form but pictures has such, so a data set is the same without."""
 
 Plan = Mapping[PartName, Placed]
 
@@ -110,7 +113,9 @@ def _write(store: Store, contents: Contents, planned: Plan, source: Source, key:
                 write_array(files[name], np.concatenate(labels).astype(np.int32))
         sha256 = {name: file.digest.hexdigest() for name, file in files.items()}
         fingerprint = digest({"sha256": sha256, "train": counts[TRAIN], "classes": contents.names})
-        placed = {name: store.place(file, f"datasets/{fingerprint[:16]}/{name}.npy") for name, file in files.items()}
+        folder = f"datasets/{fingerprint[:16]}"
+        placed = {name: store.place(file, f"{folder}/{name}.npy") for name, file in files.items()}
+        placed |= _write_file_names(store, folder, contents, planned)
     return DatasetReference(
         key=key,
         fingerprint=fingerprint,
@@ -123,8 +128,27 @@ def _write(store: Store, contents: Contents, planned: Plan, source: Source, key:
         test=counts[TEST],
         unlabelled=counts[UNLABELLED],
         left_out=tuple(source.left_out),
+        sizes=OriginalSizes.of(source.sizes, shape[:2]),
         files=placed,
     )
+
+
+def _write_file_names(store: Store, folder: str, contents: Contents, planned: Plan) -> dict[str, FileReference]:
+    placed = {}
+    for name, splits in FILES.items():
+        parts = [(contents.spools[part].files, rows) for part, rows in _rows_in(splits, planned)]
+        known = [files[rows] for files, rows in parts if files is not None]
+        if known and len(known) == len(parts):
+            with NewFile(store.root / "datasets" / name) as file:
+                write_array(file, np.concatenate(known))
+                placed[name] = store.place(file, f"{folder}/{name}-{file.digest.hexdigest()[:16]}.npy")
+    return placed
+
+
+def _rows_in(splits: tuple[int, ...], planned: Plan) -> list[tuple[PartName, np.ndarray]]:
+    """Part after part of a file, and which of its images are there, by their numbers in the source."""
+    rows = [(name, part.order[part.places == split]) for split in splits for name, part in planned.items()]
+    return [(name, some) for name, some in rows if len(some)]
 
 
 def _images(splits: tuple[int, ...], contents: Contents, planned: Plan) -> Iterator[Callable[[], np.ndarray]]:

@@ -33,12 +33,14 @@ class Spool:
         labels: int32 [n], numbers that `Classes` gave; -1 where there are none.
         groups: int32 [n], or None where images are not grouped.
         pixels: Of all images.
+        files: What the file of each image is called, bytes [n]; None where some have none of their own.
     """
 
     keys: np.ndarray
     labels: np.ndarray
     groups: np.ndarray | None
     pixels: Pixels
+    files: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -134,7 +136,7 @@ def read_part(
         DataError: If what is read is not what was expected.
         OSError: If the disk is full.
     """
-    keys, labels, grouped, count = [], [], [], 0
+    keys, labels, grouped, files, count = [], [], [], [], 0
     with contextlib.ExitStack() as stack:
         pixels = Pixels(stack.enter_context(tempfile.TemporaryFile(dir=folder)), int(np.prod(shape)))
         sorter, writer = (stack.enter_context(ThreadPoolExecutor(1, f"spool-{work}")) for work in ("sort", "write"))
@@ -146,6 +148,8 @@ def read_part(
             labels.append(np.full(len(chunk.images), -1, np.int32) if chunk.labels is None else names.add(chunk.labels))
             if chunk.groups is not None:
                 grouped.append(groups.add(chunk.groups))
+            if chunk.files is not None:
+                files.append(chunk.files)
             count += len(chunk.images)
             if len(waiting) > AHEAD:  # chunks wait for being kept, but not in heaps
                 keys.append(waiting.popleft().result())
@@ -154,6 +158,7 @@ def read_part(
             np.concatenate([np.empty(0, np.int32), *labels]),
             np.concatenate(grouped) if grouped else None,
             pixels,
+            np.concatenate(files) if sum(map(len, files)) == count > 0 else None,
         )
 
 
