@@ -11,7 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 from prefect import task
 
-from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.dataset import DatasetReference, FileNames
 from mnist_models.data_page.labels import LabelCheck, all_suspects, labels_csv
 from mnist_models.data_page.page import data_page, data_sections
 from mnist_models.foundation.files import write_atomic
@@ -19,6 +19,7 @@ from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
+from mnist_models.inspection.duplicates import Place
 from mnist_models.inspection.inspection import Inspection, findings, inspect_dataset
 from mnist_models.inspection.selection import drop_leaks
 from tasks.artifacts import page
@@ -49,7 +50,7 @@ def look_at(dataset: DatasetReference, settings: Settings) -> DatasetReference:
     inspection = inspection_of(dataset, settings)
     for finding in findings(inspection, dataset.names):
         LOG.warning("data  %s", finding, extra=page())
-    _name_leaks(inspection)
+    _name_leaks(inspection, FileNames(Store(settings.store), dataset))
     left_out = 0
     if settings.drop_leaks and inspection.duplicates.leaks:
         left_out = len(inspection.duplicates.leaks)
@@ -89,7 +90,7 @@ def write_page(
     store = Store(settings.store)
     folder = store.root / "looks" / dataset.fingerprint[:16]
     if labels:
-        write_atomic(folder / "labels.csv", labels_csv(all_suspects(labels), dataset.names))
+        write_atomic(folder / "labels.csv", labels_csv(all_suspects(labels), dataset.names, FileNames(store, dataset)))
     path = folder / "data.html"
     write_atomic(path, data_page(dataset, data_sections(store, dataset, inspection, labels, left_out)))
     _point_latest(store, folder)
@@ -107,13 +108,13 @@ def _without_leaks(dataset: DatasetReference, inspection: Inspection, settings: 
     return derived
 
 
-def _name_leaks(inspection: Inspection) -> None:
+def _name_leaks(inspection: Inspection, files: FileNames) -> None:
+    def place(image: Place) -> str:
+        return f"{image.split} {files.of(image.split, image.index) or image.index}"
+
     across = [twins for twins in inspection.duplicates.twins if twins.first.split != twins.second.split]
     if across:
-        some = ", ".join(
-            f"{twins.first.split} {twins.first.index} = {twins.second.split} {twins.second.index}"
-            for twins in across[:10]
-        )
+        some = ", ".join(f"{place(twins.first)} = {place(twins.second)}" for twins in across[:10])
         LOG.warning("data  shared by splits: %s%s", some, " …" if len(across) > 10 else "", extra=page())
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from mnist_models.data.dataset import read_split
+from mnist_models.data.dataset import FileNames, read_split
 from mnist_models.data_page.labels import LabelCheck, all_suspects, check_of_test, check_of_training, labels_csv
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.files import write_atomic
@@ -66,7 +66,9 @@ def report_task(
         kept_pictures=store.root / "pictures.npz",
         data_sections=sections_of(run.dataset, run.settings, checks),
     )
-    write_atomic(folder / "labels.csv", labels_csv(all_suspects(checks), run.dataset.names))
+    write_atomic(
+        folder / "labels.csv", labels_csv(all_suspects(checks), run.dataset.names, FileNames(store, run.dataset))
+    )
     _point_latest(store, folder)
     show_report(folder, run.stages, run.final)
     return report

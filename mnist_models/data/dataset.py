@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mnist_models.foundation.files import DamagedFileError
-from mnist_models.foundation.records import FileReference, SealedRecord
+from mnist_models.foundation.records import FileReference, Record, SealedRecord
 from mnist_models.foundation.store import Store
 
 MAXIMUM_PIXEL = 255
 EVALUATED_PIXELS = 2 * 250 * 28 * 28  # at a time, in float32: with more, evaluation would be what needs the most memory
 MOST_EVALUATED = 250  # images
+COMMONEST = 8  # sizes of pictures that are named
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,36 @@ class Images:
         return Images(x=self.x[:count], y=self.y[:count])
 
 
+class OriginalSizes(Record):
+    """What sizes pictures had that were brought to one.
+
+    Attributes:
+        different: Number of sizes.
+        commonest: Height, width and number of pictures of the most frequent sizes, at most eight.
+        smallest, largest: Height and width of the pictures with the fewest and the most pixels.
+    """
+
+    different: int
+    commonest: tuple[tuple[int, int, int], ...]
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+
+    @classmethod
+    def of(cls, sizes: Mapping[tuple[int, int], int], kept: tuple[int, int]) -> OriginalSizes | None:
+        """Returns the record; None where all pictures had the size that was kept, or where there are none.
+
+        Args:
+            sizes: How many pictures there were of each height and width.
+            kept: Height and width that all were brought to.
+        """
+        if not set(sizes) - {kept}:
+            return None
+        ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+        by_pixels = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+        commonest = tuple((*size, count) for size, count in ordered[:COMMONEST])
+        return cls(different=len(sizes), commonest=commonest, smallest=by_pixels[0], largest=by_pixels[-1])
+
+
 class DatasetReference(SealedRecord):
     """A preprocessed data set in the store.
 
@@ -48,8 +81,10 @@ class DatasetReference(SealedRecord):
         train, validation, test: Number of images of each split.
         unlabelled: Number of images whose labels are not known: predicted, not judged.
         left_out: Name and reason of each picture that could not be read.
+        sizes: What sizes pictures had; None where they kept it, and where the images were no pictures.
         files: The stored arrays: x_train, y_train (training images first, validation images behind), x_test, y_test,
-            and, where there are such images, x_unlabelled, in the source's order, and y_unlabelled, all -1.
+            and, where there are such images, x_unlabelled, in the source's order, and y_unlabelled, all -1. Where
+            images come from a file each, files_train, files_test and files_unlabelled: their names, bytes.
     """
 
     fingerprint: str
@@ -62,6 +97,7 @@ class DatasetReference(SealedRecord):
     test: int
     unlabelled: int = 0
     left_out: tuple[str, ...] = ()
+    sizes: OriginalSizes | None = None
     files: dict[str, FileReference]
 
     @property
@@ -95,6 +131,39 @@ def read_split(store: Store, dataset: DatasetReference, split: str) -> Images:
     part, rows = bounds[split]
     x, y = (_read_array(store, dataset.files[f"{axis}_{part}"]) for axis in "xy")
     return Images(x=x[rows], y=y[rows])
+
+
+def training_arrays(store: Store, dataset: DatasetReference) -> dict[str, np.ndarray]:
+    """Returns all that is stored of training and validation images, by the names of the files, as memory maps.
+
+    Raises:
+        DamagedFileError: If a file is missing or is not what was written.
+    """
+    return {
+        name: np.asarray(_read_array(store, file)) for name, file in dataset.files.items() if name.endswith("_train")
+    }
+
+
+class FileNames:
+    """What the files are called that images come from.
+
+    Args:
+        store: The store that holds the data set.
+        dataset: Which data set.
+
+    Raises:
+        DamagedFileError: If a file with names is missing or is not what was written.
+    """
+
+    def __init__(self, store: Store, dataset: DatasetReference) -> None:
+        known = {part: dataset.files.get(f"files_{part}") for part in ("train", "test", "unlabelled")}
+        self._names = {part: _read_array(store, file) for part, file in known.items() if file}
+        self._first = {"validation": ("train", dataset.train)}
+
+    def of(self, split: str, index: int) -> str:
+        """Returns the path, in the source, of a split's image; "" where that has no file of its own."""
+        part, first = self._first.get(split, (split, 0))
+        return os.fsdecode(bytes(self._names[part][first + index])) if part in self._names else ""
 
 
 def count_labels(store: Store, dataset: DatasetReference) -> np.ndarray:

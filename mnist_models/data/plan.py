@@ -110,23 +110,3 @@ def plan(contents: Contents, images: int | None, seed: int) -> Mapping[PartName,
         places["train"][validation] = VALIDATION
     places["train"][train] = TRAIN
     return {part: Placed(order, labels[part], places[part]) for part, order in orders.items()}
-
-
-def rows_in(planned: Mapping[PartName, Placed], splits: tuple[int, ...]) -> dict[PartName, np.ndarray]:
-    """Returns where in a file of some splits, one behind the other, each image of each part belongs.
-
-    Args:
-        planned: From `plan`.
-        splits: That the file holds.
-
-    Returns:
-        int64 [n] for each part, in the order of the source; negative for images that belong elsewhere.
-    """
-    rows = {name: np.full(len(part.order), UNUSED, np.int64) for name, part in planned.items()}
-    first = 0
-    for split in splits:
-        for name, part in planned.items():
-            images = part.order[part.places == split]
-            rows[name][images] = np.arange(first, first + len(images))
-            first += len(images)
-    return rows

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference
-from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, VALIDATION, Placed, plan, rows_in
-from mnist_models.foundation.arrangement import Arrangement, write_header
+from mnist_models.data.dataset import DatasetReference, OriginalSizes
+from mnist_models.data.plan import TEST, TRAIN, UNLABELLED, VALIDATION, Placed, plan
+from mnist_models.foundation.array_file import write_array, write_rows
 from mnist_models.foundation.files import NewFile
-from mnist_models.foundation.records import digest
+from mnist_models.foundation.records import FileReference, digest
 from mnist_models.foundation.store import Store
 from mnist_models.reading.contents import Contents, check_known_labels, read_contents
 from mnist_models.sources.detect import open_source
 from mnist_models.sources.source import DataError, Options, PartName, Source
 
+WINDOW_BYTES = 2**24  # of images that are put in order at a time
 EMBEDDED = Path(__file__).with_name("mnist.npz")
 EMBEDDED_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 MNIST_SIZES: dict[PartName, int] = {"train": 60_000, "test": 10_000}
@@ -33,7 +36,10 @@ SPLITS = {
     "x_unlabelled": (UNLABELLED,),
     "y_unlabelled": (UNLABELLED,),
 }
-"""The files of a data set, and what is in each."""
+"""The arrays of a data set, and what is in each."""
+
+FILES = {"files_train": (TRAIN, VALIDATION), "files_test": (TEST,), "files_unlabelled": (UNLABELLED,)}
+"""What the files of images are called: no form but pictures has such, so a data set is the same without."""
 
 Plan = Mapping[PartName, Placed]
 
@@ -99,13 +105,17 @@ def _write(store: Store, contents: Contents, planned: Plan, source: Source, key:
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context(NewFile(store.root / "datasets" / name)) for name in splits}
         for name, held in splits.items():
+            count = sum(counts[split] for split in held)
             if name.startswith("x"):
-                _write_images(files[name], held, sum(counts[split] for split in held), contents, planned)
+                write_rows(files[name], np.dtype(np.uint8), (count, *shape), _images(held, contents, planned))
             else:
-                _write_labels(files[name], held, planned)
+                labels = [part.labels[part.places == split] for split in held for part in planned.values()]
+                write_array(files[name], np.concatenate(labels).astype(np.int32))
         sha256 = {name: file.digest.hexdigest() for name, file in files.items()}
         fingerprint = digest({"sha256": sha256, "train": counts[TRAIN], "classes": contents.names})
-        placed = {name: store.place(file, f"datasets/{fingerprint[:16]}/{name}.npy") for name, file in files.items()}
+        folder = f"datasets/{fingerprint[:16]}"
+        placed = {name: store.place(file, f"{folder}/{name}.npy") for name, file in files.items()}
+        placed |= _write_file_names(store, folder, contents, planned)
     return DatasetReference(
         key=key,
         fingerprint=fingerprint,
@@ -118,23 +128,36 @@ def _write(store: Store, contents: Contents, planned: Plan, source: Source, key:
         test=counts[TEST],
         unlabelled=counts[UNLABELLED],
         left_out=tuple(source.left_out),
+        sizes=OriginalSizes.of(source.sizes, shape[:2]),
         files=placed,
     )
 
 
-def _write_images(file: NewFile, splits: tuple[int, ...], count: int, contents: Contents, planned: Plan) -> None:
-    """Reads the parts again, and puts each image where it belongs."""
-    arrangement = Arrangement(file, count, contents.source.shape)
-    for name, rows in rows_in(planned, splits).items():
-        first = 0
-        for chunk in contents.spools[name].images() if rows.max() >= 0 else ():
-            some = rows[first : first + len(chunk)]
-            first += len(chunk)
-            arrangement.put(some[some >= 0], chunk if (some >= 0).all() else chunk[some >= 0])
-    arrangement.finish()
+def _write_file_names(store: Store, folder: str, contents: Contents, planned: Plan) -> dict[str, FileReference]:
+    placed = {}
+    for name, splits in FILES.items():
+        parts = [(contents.spools[part].files, rows) for part, rows in _rows_in(splits, planned)]
+        known = [files[rows] for files, rows in parts if files is not None]
+        if known and len(known) == len(parts):
+            with NewFile(store.root / "datasets" / name) as file:
+                write_array(file, np.concatenate(known))
+                placed[name] = store.place(file, f"{folder}/{name}-{file.digest.hexdigest()[:16]}.npy")
+    return placed
 
 
-def _write_labels(file: NewFile, splits: tuple[int, ...], planned: Plan) -> None:
-    labels = [part.labels[part.places == split] for split in splits for part in planned.values()]
-    write_header(file, np.dtype(np.int32), (sum(map(len, labels)),))
-    file.write(np.concatenate(labels).astype(np.int32).data)
+def _rows_in(splits: tuple[int, ...], planned: Plan) -> list[tuple[PartName, np.ndarray]]:
+    """Part after part of a file, and which of its images are there, by their numbers in the source."""
+    rows = [(name, part.order[part.places == split]) for split in splits for name, part in planned.items()]
+    return [(name, some) for name, some in rows if len(some)]
+
+
+def _images(splits: tuple[int, ...], contents: Contents, planned: Plan) -> Iterator[Callable[[], np.ndarray]]:
+    """Makes the images of some splits, one split behind the other, some at a time: those with neighbouring keys."""
+    step = max(WINDOW_BYTES // math.prod(contents.source.shape), 1)
+    for split in splits:
+        for name, part in planned.items():
+            for first in range(0, len(part.order), step):
+                window = slice(first, first + step)
+                chosen = part.order[window][part.places[window] == split]
+                if len(chosen):
+                    yield functools.partial(contents.spools[name].pixels.take, chosen)

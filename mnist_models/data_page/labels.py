@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mnist_models.data.dataset import FileNames
 from mnist_models.judging.confident_learning import Suspect
 from mnist_models.judging.evaluation import FinalResult
 from mnist_models.judging.out_of_fold import LabelReport
@@ -52,12 +53,20 @@ def all_suspects(checks: Sequence[LabelCheck]) -> list[Suspect]:
     return sorted((suspect for check in checks for suspect in check.suspects), key=lambda suspect: suspect.score)
 
 
-def labels_csv(suspects: Sequence[Suspect], names: Sequence[str]) -> bytes:
-    """Returns a table of doubtful labels, a row each, the most doubtful first."""
+def labels_csv(suspects: Sequence[Suspect], names: Sequence[str], files: FileNames | None = None) -> bytes:
+    """Returns a table of doubtful labels, a row each, the most doubtful first.
+
+    Args:
+        suspects: What doubts there are.
+        names: Of the classes.
+        files: What the images' files are called; empty in the table where they have none.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["index", "split", "given", "suggested", "score", "wrong"])
+    writer.writerow(["index", "split", "given", "suggested", "score", "wrong", "file"])
     for suspect in suspects:
         given, suggested = names[suspect.given], names[suspect.suggested]
-        writer.writerow([suspect.index, suspect.split, given, suggested, f"{suspect.score:.6f}", int(suspect.wrong)])
+        file = files.of(suspect.split, suspect.index) if files else ""
+        score = f"{suspect.score:.6f}"
+        writer.writerow([suspect.index, suspect.split, given, suggested, score, int(suspect.wrong), file])
     return buffer.getvalue().encode()

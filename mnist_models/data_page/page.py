@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import mnist_models.report
-from mnist_models.data.dataset import DatasetReference, Images
+from mnist_models.data.dataset import DatasetReference, FileNames, Images
 from mnist_models.data_page.labels import LabelCheck
 from mnist_models.data_page.pictures import ink_on_paper, strip
 from mnist_models.foundation.store import Store
@@ -57,7 +57,7 @@ def data_sections(
     Raises:
         DamagedFileError: If a file of the data set is missing or is not what was written.
     """
-    album = _Album(read_splits(store, dataset))
+    album, files = _Album(read_splits(store, dataset)), FileNames(store, dataset)
     train = inspection.split("train")
     text = (
         _environment()
@@ -65,6 +65,7 @@ def data_sections(
         .render(
             dataset=dataset,
             names=dataset.names,
+            file_of=files.of,
             inspection=inspection,
             findings=findings(inspection, dataset.names),
             largest=max(train.counts),

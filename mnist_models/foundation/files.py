@@ -16,6 +16,7 @@ import numpy as np
 
 SEAL_LENGTH = 64  # a SHA-256 in hexadecimal digits
 LARGE_PIECE = 2**22  # bytes whose hashing is worth a thread
+CACHED = 2**28  # bytes of a new file that wait in memory for the disk; of a larger one, what is written is let go
 
 
 class DamagedFileError(Exception):
@@ -60,7 +61,7 @@ class NewFile:
         prefix = f".{self.path.name}.{os.getpid()}."
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=prefix, suffix=".tmp")
         self._temporary = Path(name)
-        self._file = os.fdopen(descriptor, "w+b")
+        self._file = os.fdopen(descriptor, "wb")
         self._hasher: ThreadPoolExecutor | None = None
         return self
 
@@ -79,7 +80,6 @@ class NewFile:
     def write(self, data: bytes | memoryview) -> None:
         """Appends to what was written."""
         size = memoryview(data).nbytes
-        self._file.seek(self.size)
         self.size += size
         if size < LARGE_PIECE:
             self.digest.update(data)
@@ -88,27 +88,9 @@ class NewFile:
         self._hasher = self._hasher or ThreadPoolExecutor(1, thread_name_prefix="hash")
         hashed = self._hasher.submit(self.digest.update, data)
         self._file.write(data)
+        if self.size > CACHED:
+            os.posix_fadvise(self._file.fileno(), 0, self.size, os.POSIX_FADV_DONTNEED)
         hashed.result()
-
-    def draft(self, place: int, data: bytes | memoryview) -> None:
-        """Keeps something in the file behind what is written, until `write` comes there."""
-        self._file.seek(place)
-        self._file.write(data)
-
-    def read_draft(self, place: int, size: int) -> np.ndarray:
-        """Returns what was drafted, uint8 [size]; a thread may ask for it while another writes before it."""
-        draft = np.empty(size, np.uint8)
-        view, done = draft.data, 0
-        while done < size:
-            count = os.preadv(self._file.fileno(), [view[done:]], place + done)
-            if not count:
-                raise OSError(f"expected {size} bytes at {place}, found {done}")
-            done += count
-        return draft
-
-    def flush(self) -> None:
-        """Makes drafts readable."""
-        self._file.flush()
 
     def place(self, path: Path) -> None:
         """Puts the file where it shall lie, when it is safe on the disk."""

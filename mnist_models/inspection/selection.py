@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference, read_split
-from mnist_models.foundation.records import digest
+from mnist_models.data.dataset import DatasetReference, training_arrays
+from mnist_models.foundation.array_file import write_rows
+from mnist_models.foundation.files import NewFile
+from mnist_models.foundation.records import FileReference, digest
 from mnist_models.foundation.store import Store
+
+WRITTEN_BYTES = 2**24  # at a time
 
 
 def drop_leaks(store: Store, dataset: DatasetReference, leaks: tuple[int, ...], *, key: str) -> DatasetReference:
@@ -50,10 +55,9 @@ def select_rows(
         DamagedFileError: If a file of the data set is missing or is not what was written.
     """
     fingerprint = digest([dataset.fingerprint, hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest(), validation])
-    images = read_split(store, dataset, "train+validation")
     files = {
-        name: store.write_array(f"datasets/{fingerprint[:16]}/{name}.npy", np.asarray(array[rows]))
-        for name, array in (("x_train", images.x), ("y_train", images.y))
+        name: _write_rows(store, f"datasets/{fingerprint[:16]}/{name}.npy", array, rows)
+        for name, array in training_arrays(store, dataset).items()
     }
     changed = {
         "key": key,
@@ -63,6 +67,17 @@ def select_rows(
         "files": {**dataset.files, **files},
     }
     return DatasetReference(**{**{name: getattr(dataset, name) for name in _kept()}, **changed})
+
+
+def _write_rows(store: Store, path: str, array: np.ndarray, rows: np.ndarray) -> FileReference:
+    """Writes some rows of an array that may be larger than memory."""
+    step = max(WRITTEN_BYTES // max(array[:1].nbytes, 1), 1)
+    parts = [
+        functools.partial(np.take, array, rows[first : first + step], axis=0) for first in range(0, len(rows), step)
+    ]
+    with NewFile(store.root / path) as file:
+        write_rows(file, array.dtype, (len(rows), *array.shape[1:]), parts)
+        return store.place(file, path)
 
 
 def _kept() -> set[str]:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from mnist_models.sources.limits import check_file, check_ratio, check_shape
+from mnist_models.sources.limits import check_file, check_ratio, check_shape, fill
 from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source, rows_of_a_chunk
 
 NAMES: tuple[dict[PartName, tuple[str, str]], ...] = (
@@ -168,13 +168,8 @@ class _Member:
         return np.ascontiguousarray(self._whole[self._row - rows : self._row])
 
     def _fill(self, buffer: memoryview) -> None:
-        done = 0
         try:
-            while done < len(buffer):
-                count = self._stream.readinto(buffer[done:])  # type: ignore[attr-defined]
-                if not count:
-                    raise EOFError("it is cut short")
-                done += count
+            fill(self._stream, buffer)
         except FAILURES as error:
             raise self._unreadable(error) from error
 

@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,26 @@ class Look:
     height: int
     width: int
     colour: bool
+
+
+class Looks:
+    """What pictures are like, all of them.
+
+    Attributes:
+        sizes: How many there are of each height and width.
+        colour: Whether one has colours.
+    """
+
+    def __init__(self, looks: Iterable[Look] = ()) -> None:
+        self.sizes: Counter[tuple[int, int]] = Counter()
+        self.colour = False
+        for look in looks:
+            self.add(look)
+
+    def add(self, look: Look) -> None:
+        """Counts one more."""
+        self.sizes[look.height, look.width] += 1
+        self.colour |= look.colour
 
 
 def look_at(data: bytes) -> Look:
@@ -79,20 +99,19 @@ def decode(data: bytes, shape: ImageShape) -> np.ndarray:
         raise BadPictureError(f"it cannot be decoded: {error}") from error
 
 
-def common_shape(looks: Sequence[Look], image_size: int | None) -> ImageShape:
+def common_shape(looks: Looks, image_size: int | None) -> ImageShape:
     """Returns the shape that pictures are brought to.
 
     Args:
-        looks: One at least.
+        looks: At one picture at least.
         image_size: Height and width, if the user says so. Else pictures of one size keep it, and of several they get
             the median of their longer sides, at most 64.
     """
-    channels = 3 if any(look.colour for look in looks) else 1
-    sizes = Counter((look.height, look.width) for look in looks)
-    height, width = next(iter(sizes))
-    if image_size is None and len(sizes) == 1 and max(height, width) <= KEPT_SIDE:
+    channels = 3 if looks.colour else 1
+    height, width = next(iter(looks.sizes))
+    if image_size is None and len(looks.sizes) == 1 and max(height, width) <= KEPT_SIDE:
         return height, width, channels
-    median = int(np.median([max(look.height, look.width) for look in looks]))
+    median = int(np.median(np.repeat([max(size) for size in looks.sizes], list(looks.sizes.values()))))
     side = image_size or min(median, CHOSEN_SIDE)
     return side, side, channels
 

@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from mnist_models.sources.limits import check_file, check_ratio, check_shape, files_below
+from mnist_models.sources.limits import check_file, check_ratio, check_shape, files_below, fill
 from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source, rows_of_a_chunk
 
 PARTS: dict[PartName, str] = {"train": "train", "test": "t10k"}
@@ -97,8 +97,7 @@ def _part(part: PartName, path: Path, labels_path: Path, shape: ImageShape, opti
         count = file.dimensions[0]
     if count != len(labels) or count == 0:
         raise DataError(f"{path}: expected as many labels as images. Received: {count} images, {len(labels)} labels.")
-    plain = not path.name.endswith(".gz")
-    return Part(part, count, lambda: _chunks(path, labels, shape, options), labels, rereadable=plain)
+    return Part(part, count, lambda: _chunks(path, labels, shape, options), labels)
 
 
 def _image_shape(path: Path, options: Options) -> ImageShape:
@@ -181,13 +180,8 @@ class _Idx:
         return tuple(dimensions)
 
     def _fill(self, buffer: memoryview) -> None:
-        done = 0
         try:
-            while done < len(buffer):
-                count = self._stream.readinto(buffer[done:])  # type: ignore[attr-defined]
-                if not count:
-                    raise EOFError("it is cut short")
-                done += count
+            fill(self._stream, buffer)
         except FAILURES as error:
             raise self._unreadable(error) from error
 

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from mnist_models.sources.source import DataError, ImageShape
 
@@ -61,6 +62,20 @@ def check_file(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path}: expected a file. Received: something else (folder, pipe or device).")
     return status.st_size
+
+
+def fill(stream: IO[bytes], buffer: memoryview) -> None:
+    """Reads until a buffer is full.
+
+    Raises:
+        EOFError: If the stream ends before.
+    """
+    done = 0
+    while done < len(buffer):
+        count = stream.readinto(buffer[done:])  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError("it is cut short")
+        done += count
 
 
 def files_below(folder: Path) -> Iterator[Path]:

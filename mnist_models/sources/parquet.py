@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
-from mnist_models.sources.decoding import BadPictureError, Look, common_shape, decode, look_at
+from mnist_models.sources.decoding import BadPictureError, Look, Looks, common_shape, decode, look_at
 from mnist_models.sources.limits import check_file, check_ratio, check_shape, files_below
 from mnist_models.sources.pictures import SPLITS, Bad, group_finder
 from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source
@@ -50,7 +50,10 @@ def open_parquet(where: Path, options: Options) -> Source:
     if columns["train"].label is None:
         raise DataError(f"{files['train'][0]}: expected a column {' or '.join(LABEL)}. Received: none.")
     bad = Bad(where, options.bad_images)
-    shape = _shape(files, columns, options, bad)
+    looks = Looks(look for part, paths in files.items() for path in paths for look in _looks(path, columns[part], bad))
+    bad.check()
+    bad.names.clear()  # they are met again when they are decoded
+    shape = _shape(looks, columns["train"].pictures, options, where)
     parts = [
         Part(
             part,
@@ -60,7 +63,8 @@ def open_parquet(where: Path, options: Options) -> Source:
         )
         for part, shards in files.items()
     ]
-    return Source(where, shape, tuple(parts), bad.names)
+    sizes = looks.sizes if columns["train"].pictures else {}
+    return Source(where, shape, tuple(parts), bad.names, sizes)
 
 
 def find_parquet(folder: Path) -> list[Path]:
@@ -133,40 +137,32 @@ def _columns(path: Path, options: Options) -> _Columns:
     return _Columns(image, label, pictures, class_names(schema.metadata, label))
 
 
-def _shape(
-    files: dict[PartName, list[Path]], columns: dict[PartName, _Columns], options: Options, bad: Bad
-) -> ImageShape:
-    looks: list[Look] = []
-    for part, shards in files.items():
-        for path in shards:
-            looks += _looks(path, columns[part], bad)
-    bad.names.clear()  # they are met again when they are decoded
-    if not looks:
-        raise DataError(f"{bad.path}: expected images to train on. Received: none that can be read.")
-    if not columns["train"].pictures:
-        first = looks[0]
-        shape = (first.height, first.width, 3 if first.colour else 1)
-        shape = (shape[1], shape[0], shape[2]) if options.transposed else shape
-    else:
+def _shape(looks: Looks, pictures: bool, options: Options, where: Path) -> ImageShape:
+    if not looks.sizes:
+        raise DataError(f"{where}: expected images to train on. Received: none that can be read.")
+    if pictures:
         shape = common_shape(looks, options.image_size)
-    check_shape(bad.path, "images", shape)
+    else:
+        first, second = next(iter(looks.sizes))
+        shape = (*((second, first) if options.transposed else (first, second)), 3 if looks.colour else 1)
+    check_shape(where, "images", shape)
     return shape
 
 
-def _looks(path: Path, columns: _Columns, bad: Bad) -> list[Look]:
+def _looks(path: Path, columns: _Columns, bad: Bad) -> Iterator[Look]:
     """What the pictures of a file are like; of lists of pixels, the first stands for all."""
-    looks = []
+    first = 0
     for batch in _batches(path, [columns.image]):
         if not columns.pictures:
             height, width, channels = list_shape(path, batch.column(0))
-            return [Look(height, width, channels == 3)]
-        for number, data in enumerate(_pictures(batch.column(0))):
+            yield Look(height, width, channels == 3)
+            return
+        for number, data in enumerate(_pictures(batch.column(0)), first):
             try:
-                looks.append(look_at(data))
+                yield look_at(data)
             except BadPictureError as error:
                 bad.add(f"{path.name}, image {number}", error)
-    bad.check()
-    return looks
+        first += batch.num_rows
 
 
 def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -185,19 +181,20 @@ def _batches(path: Path, names: list[str]) -> Iterator[pa.RecordBatch]:
 def _chunks(shards: list[Path], columns: _Columns, shape: ImageShape, bad: Bad, options: Options) -> Iterator[Chunk]:
     names = [name for name in (columns.image, columns.label, options.group_column) if name]
     for path in shards:
+        first = 0
         for batch in _batches(path, names):
-            images, kept = _images(path, batch, columns, shape, bad, options)
+            images, kept = _images(path, first, batch, columns, shape, bad, options)
             if len(images):
-                labels = _labels(path, batch, columns)
-                groups = _groups(path, batch, columns, options)
-                yield Chunk(images, None if labels is None else labels[kept], None if groups is None else groups[kept])
+                more = _labels(path, batch, columns), _groups(path, batch, columns, options), _files(batch, columns)
+                yield Chunk(images, *(None if each is None else each[kept] for each in more))
+            first += batch.num_rows
     bad.check()
 
 
 def _images(
-    path: Path, batch: pa.RecordBatch, columns: _Columns, shape: ImageShape, bad: Bad, options: Options
+    path: Path, first: int, batch: pa.RecordBatch, columns: _Columns, shape: ImageShape, bad: Bad, options: Options
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The images of a batch, and which of its rows they are."""
+    """The images of a batch, and which of its rows they are; `first` is the number of its first one in the file."""
     column = batch.column(columns.image)
     if not columns.pictures:
         stored = (shape[1], shape[0], shape[2]) if options.transposed else shape
@@ -209,7 +206,7 @@ def _images(
             images.append(decode(data, shape))
             kept.append(number)
         except BadPictureError as error:
-            bad.add(f"{path.name}, image {number}", error)
+            bad.add(f"{path.name}, image {first + number}", error)
     return np.array(images, np.uint8).reshape(-1, *shape), np.array(kept, int)
 
 
@@ -239,11 +236,23 @@ def _groups(path: Path, batch: pa.RecordBatch, columns: _Columns, options: Optio
     find = group_finder(options)
     if find is None:
         return None
+    paths = _paths(batch, columns)
+    if paths is None:
+        raise DataError(f"{path}: expected pictures with a path, for --group-pattern. Received: none.")
+    return np.array([find(Path(name)) for name in paths])
+
+
+def _paths(batch: pa.RecordBatch, columns: _Columns) -> list[str] | None:
+    """What pictures were called before they were put here, if they say so."""
     column = batch.column(columns.image)
     if not pa.types.is_struct(column.type) or column.type.get_field_index("path") < 0:
-        raise DataError(f"{path}: expected pictures with a path, for --group-pattern. Received: none.")
-    paths = pa.compute.struct_field(column, "path").to_pylist()
-    return np.array([find(Path(name or "")) for name in paths])
+        return None
+    return [name or "" for name in pa.compute.struct_field(column, "path").to_pylist()]
+
+
+def _files(batch: pa.RecordBatch, columns: _Columns) -> np.ndarray | None:
+    paths = _paths(batch, columns)
+    return np.array([path.encode() for path in paths]) if paths and all(paths) else None
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

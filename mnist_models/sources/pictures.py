@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.sources.decoding import BadPictureError, Look, common_shape, decode, look_at
+from mnist_models.sources.decoding import BadPictureError, Looks, common_shape, decode, look_at
 from mnist_models.sources.limits import MOST_FILE_BYTES, check_file, check_shape, files_below
 from mnist_models.sources.source import Chunk, DataError, ImageShape, Options, Part, PartName, Source, rows_of_a_chunk
 
@@ -65,12 +66,12 @@ def open_pictures(folder: Path, options: Options) -> Source:
     """
     listed = _listed(folder)
     bad = Bad(folder, options.bad_images)
-    looks: list[Look] = []
+    looks = Looks()
     kept: dict[PartName, list[_Picture]] = {}
     for part, pictures in listed.items():
         for picture in pictures:
             try:
-                looks.append(look_at(_read(picture.path)))
+                looks.add(look_at(_read(picture.path)))
                 kept.setdefault(part, []).append(picture)
             except BadPictureError as error:
                 bad.add(picture.path.relative_to(folder).as_posix(), error)
@@ -81,7 +82,7 @@ def open_pictures(folder: Path, options: Options) -> Source:
     check_shape(folder, "pictures", shape)
     group = group_finder(options)
     parts = tuple(_part(folder, part, pictures, shape, bad, group) for part, pictures in kept.items())
-    return Source(folder, shape, parts, bad.names)
+    return Source(folder, shape, parts, bad.names, looks.sizes)
 
 
 def _part(
@@ -112,7 +113,8 @@ def _chunks(
         if images:
             labels = np.array([picture.label for picture in chosen]) if chosen[0].label else None
             groups = np.array([group(picture.path) for picture in chosen]) if group else None
-            yield Chunk(np.stack(images), labels, groups)
+            files = np.array([os.fsencode(picture.path.relative_to(folder)) for picture in chosen])
+            yield Chunk(np.stack(images), labels, groups, files)
     bad.check()
 
 

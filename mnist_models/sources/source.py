@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ import numpy as np
 
 PartName = Literal["train", "validation", "test"]
 ImageShape = tuple[int, int, int]
-CHUNK_BYTES = 2**22  # pixels in memory at a time, for each of those who hold a chunk
+CHUNK_BYTES = 2**23  # pixels in memory at a time, for each of those who hold a chunk
 
 
 class DataError(ValueError):
@@ -46,11 +46,13 @@ class Chunk:
         images: uint8 [k, height, width, channels].
         labels: [k], integers or strings; None where there are none.
         groups: Strings [k]; None where images are not grouped.
+        files: What the file of each is called, bytes [k]; None where it has none of its own.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     groups: np.ndarray | None = None
+    files: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,6 @@ class Part:
         chunks: Reads the part, from its beginning.
         labels: All labels, where they are known before the images are read; else None.
         labelled: Whether there are labels.
-        rereadable: Whether to read it a second time costs no more than to read it from a copy.
     """
 
     name: PartName
@@ -71,7 +72,6 @@ class Part:
     chunks: Callable[[], Iterator[Chunk]]
     labels: np.ndarray | None = None
     labelled: bool = True
-    rereadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,15 @@ class Source:
         shape: Height, width and channels of every image as it is read.
         parts: Those that are there; "train" always is.
         left_out: Grows as pictures are read: name and reason of each that was left out.
+        sizes: How many pictures there are of each height and width, before they are brought to one; empty where the
+            images are no pictures.
     """
 
     path: Path
     shape: ImageShape
     parts: tuple[Part, ...]
     left_out: list[str] = field(default_factory=list)
+    sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
 
 def rows_of_a_chunk(shape: ImageShape) -> int:

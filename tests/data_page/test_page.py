@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_models.data.dataset import DatasetReference
+from mnist_models.data.dataset import DatasetReference, FileNames, OriginalSizes, read_split
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.data_page.labels import LabelCheck, all_suspects, labels_csv
 from mnist_models.data_page.page import data_page, data_sections
 from mnist_models.data_page.pictures import GAP, LARGEST, ink_on_paper, strip
 from mnist_models.foundation.store import Store
 from mnist_models.inspection.inspection import inspect_dataset
+from mnist_models.inspection.selection import drop_leaks
 from mnist_models.judging.confident_learning import Suspect
 from tests.report.test_report import Page
 
@@ -96,10 +97,40 @@ def test_drawings_on_black_are_shown_as_ink() -> None:
     assert not ink_on_paper(np.zeros((2, 4, 4, 3), np.uint8))
 
 
+def test_files_and_sizes_of_pictures_are_named(tmp_path: Path) -> None:
+    """In the page and in the table of doubtful labels, also where some images were left out."""
+    generator = np.random.default_rng(0)
+    for number in range(40):
+        picture = Image.fromarray(generator.integers(0, 256, (8 + number % 3, 8), dtype=np.uint8))
+        folder = tmp_path / "data" / f"class {number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (f"{number}.png", *(["0 again.png"] if number == 0 else [])):
+            picture.save(folder / name)
+    store = Store(tmp_path / "store")
+    dataset = preprocess(store, data=tmp_path / "data", images=None, seed=1, key="pictures")
+    commonest = ((8, 8, 15), (9, 8, 13), (10, 8, 13))
+    assert dataset.sizes == OriginalSizes(different=3, commonest=commonest, smallest=(8, 8), largest=(10, 8))
+    page = write(tmp_path, store, dataset, (LabelCheck("", (suspect(2), suspect(1, split="test"))),))
+    assert "0 again.png" in page.text
+    assert "from 8 × 8 to 10 × 8. All were brought to 9 × 9" in page.text
+    files = FileNames(store, dataset)
+    for split in ("train", "validation", "test"):
+        images = read_split(store, dataset, split)
+        for index, (image, label) in enumerate(zip(images.x, images.y, strict=True)):
+            stored = np.asarray(Image.open(tmp_path / "data" / files.of(split, index)))
+            assert files.of(split, index).startswith(f"class {label}/")
+            assert stored.shape != (9, 8) or np.array_equal(image[:, :8, 0], stored)
+    left = FileNames(store, drop_leaks(store, dataset, (0, 1, dataset.train), key="fewer"))
+    assert [left.of("train", 0), left.of("validation", 0)] == [files.of("train", 2), files.of("validation", 1)]
+    rows = list(csv.DictReader(io.StringIO(labels_csv([suspect(2)], dataset.names, files).decode())))
+    assert rows[0]["file"] == files.of("train", 2)
+
+
 def test_labels_as_a_table() -> None:
     checks = (LabelCheck("", (suspect(3, 0.1), suspect(1))), LabelCheck("", (suspect(7, -0.9, "test"),)))
     rows = list(csv.DictReader(io.StringIO(labels_csv(all_suspects(checks), ("cat", 'a "dog", too')).decode())))
     assert [row["index"] for row in rows] == ["7", "1", "3"]
     assert rows[0] == {
         "index": "7", "split": "test", "given": "cat", "suggested": 'a "dog", too', "score": "-0.900000", "wrong": "1",
+        "file": "",
     }  # fmt: skip

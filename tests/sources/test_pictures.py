@@ -17,7 +17,7 @@ from PIL import Image
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.store import Store
-from mnist_models.sources.decoding import BadPictureError, Look, common_shape, decode, look_at
+from mnist_models.sources.decoding import BadPictureError, Look, Looks, common_shape, decode, look_at
 from mnist_models.sources.detect import open_source
 from mnist_models.sources.limits import MOST_PIXELS
 from mnist_models.sources.source import DataError, Options
@@ -81,9 +81,9 @@ def test_each_kind_of_picture_is_read(kind: str) -> None:
 
 
 def test_pictures_of_many_sizes_are_padded_and_not_stretched() -> None:
-    assert common_shape([Look(30, 20, False), Look(50, 10, False), Look(20, 40, True)], None) == (40, 40, 3)
-    assert common_shape([Look(300, 200, False)] * 2, None) == (64, 64, 1)
-    assert common_shape([Look(30, 20, False)], 16) == (16, 16, 1)
+    assert common_shape(Looks([Look(30, 20, False), Look(50, 10, False), Look(20, 40, True)]), None) == (40, 40, 3)
+    assert common_shape(Looks([Look(300, 200, False)] * 2), None) == (64, 64, 1)
+    assert common_shape(Looks([Look(30, 20, False)]), 16) == (16, 16, 1)
     wide = np.full((10, 40), 200, np.uint8)
     wide[4:8, 10:30] = 0
     seen = decode(encoded(Image.fromarray(wide)), (20, 20, 1))[..., 0]
