@@ -97,6 +97,7 @@ canvas.addEventListener("pointerdown", (event) => {
   raw = false;
   box = canvas.getBoundingClientRect();
   canvas.setPointerCapture(active);
+  document.body.classList.add("drawing"); // bars follow the hand at once, and glide only afterwards
   beginStroke(at(event));
   changed();
 });
@@ -117,7 +118,11 @@ canvas.addEventListener("pointermove", (event) => {
   paint();
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(end, (event) => { if (event.pointerId === active) active = null; });
+  canvas.addEventListener(end, (event) => {
+    if (event.pointerId !== active) return;
+    active = null;
+    document.body.classList.remove("drawing");
+  });
 }
 
 function undo() {
