@@ -158,7 +158,7 @@ def _parts(drawn: np.ndarray) -> np.ndarray:
         highest[1:-1] = np.maximum(np.maximum(parts[:-2], parts[1:-1]), parts[2:])
         highest[:, 1:-1] = np.maximum(np.maximum(highest[:, :-2], highest[:, 1:-1]), highest[:, 2:])
         highest *= inside
-        followed = highest.ravel()[highest]  # 0 is its own: it is outside
+        followed: np.ndarray = highest.ravel()[highest]  # 0 is its own: it is outside
         if np.array_equal(followed, parts):
-            return followed[1:-1, 1:-1]
+            return parts[1:-1, 1:-1]
         parts = followed
