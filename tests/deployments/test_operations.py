@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from deployments import postgres
+from mnist_models.data.preprocessing import EMBEDDED
 from mnist_models.foundation.settings import parse_command_line
+from mnist_models.foundation.store import Store as Champions
 from running.ports import is_taken
 from tests.conftest import ROOT, TINY, Run, free_port
 
@@ -33,13 +36,14 @@ SILENCE = 40  # seconds; a heartbeat comes every 30
 class Stack:
     """`deployments/stack.py`, and what a client of it sees."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, store: Path) -> None:
         self.home = home
         self.url = f"http://127.0.0.1:{free_port()}/api"
         self.model_port = free_port()
         self.mark = f"OPERATIONS_TEST={home}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))}
         environment |= {"PREFECT_SERVER_API_AUTH_STRING": ":".join(AUTHENTICATION), "OPERATIONS_TEST": str(home)}
+        environment["MNIST_STORE"] = str(store)  # which its own runs are told otherwise
         if not has_postgres():
             environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{home}/prefect.db"
         command = [sys.executable, str(ROOT / "deployments/stack.py"), "--home", str(home), "--silence", str(SILENCE)]
@@ -102,12 +106,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 120) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack(champion: Champions) -> Iterator[Stack]:
     home = Path(
         tempfile.mkdtemp(prefix="stack-")
     )  # pytest's own folders are too deep for a socket, and closed to others
     home.chmod(0o755)
-    running = Stack(home)
+    running = Stack(home, champion.root)
     try:
         wait_for(lambda: "is up" in running.log() or running.process.poll() is not None)
         assert running.process.poll() is None, running.log()
@@ -157,7 +161,13 @@ def test_nobody_comes_in_without_the_password(stack: Stack) -> None:
 
 def test_the_stack_has_a_server_of_the_model(stack: Stack) -> None:
     wait_for(lambda: is_taken("127.0.0.1", stack.model_port), 30)
-    assert "canvas" in httpx.get(f"http://127.0.0.1:{stack.model_port}/").text
+    url = f"http://127.0.0.1:{stack.model_port}"
+    assert "canvas" in httpx.get(f"{url}/").text
+    with np.load(EMBEDDED) as data:
+        digits = {"images": data["x_test"][:20].tolist()}
+        labels = data["y_test"][:20]
+    answers = httpx.post(f"{url}/predict", json=digits, timeout=30).json()["answers"]
+    assert np.mean([int(one["label"]) == label for one, label in zip(answers, labels, strict=True)]) >= 0.9
 
 
 def test_a_stack_without_a_password_does_not_start(tmp_path: Path) -> None:
