@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -69,8 +70,10 @@ def test_a_run_its_trials_and_its_model_are_in_mlflow(
         parent = next(run for run in runs if run.info.run_name.startswith("quick "))
         children = {run.info.run_name: run for run in runs if "mlflow.parentRunId" in run.data.tags}
         assert {run.info.status for run in runs} == {"FINISHED"}
-        assert len(children) == 8 + 3 + 6 + 3 + 3 + 8  # stages and trials
-        trial = children["cnn_learning_rate trial 8"]
+        tables = [path.read_text().splitlines()[1:] for path in (store / "latest" / "trials").glob("*.csv")]
+        stages = json.loads((store / "latest" / "metrics.json").read_text())["stages"]
+        assert len(children) == len(stages) + sum(map(len, tables)) > 20
+        trial = children["cnn_learning_rate trial 1"]
         assert trial.data.tags["mlflow.parentRunId"] == children["cnn_learning_rate"].info.run_id
         assert trial.data.metrics["val_loss"] > 0
         assert "learning_rate" in trial.data.params
