@@ -16,7 +16,7 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
-from mnist_models.champion.history import read_champion
+from mnist_models.champion.history import DEFAULT, read_champion
 from mnist_models.foundation.store import Store
 from running.ports import is_taken
 
@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     store = Path(os.environ.get("MNIST_STORE", "artifacts"))
     parser.add_argument("--store", type=Path, default=store, help=f"whose champion (default: {store})")
+    parser.add_argument("--champion", default=DEFAULT, metavar="NAME", help="which, where the store has several")
     parser.add_argument("--port", type=int, default=8000, help="(default: 8000)")
     parser.add_argument("--no-browser", action="store_true", help="only say where the page is")
     arguments = parser.parse_args()
@@ -41,19 +42,20 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     url = f"http://127.0.0.1:{arguments.port}"
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
-    processes = [_start([*SERVE, "--port", str(arguments.port)], arguments.store)]
-    if read_champion(Store(arguments.store)) is None:
+    chosen = ["--store", str(arguments.store), "--champion", arguments.champion]
+    processes = [_start([*SERVE, "--port", str(arguments.port), *chosen])]
+    if read_champion(Store(arguments.store), arguments.champion) is None:
         sys.stderr.write("No champion yet: a quick run trains one in a minute, and the page waits for it.\n")
-        processes.append(_start(FIRST_RUN, arguments.store))
+        processes.append(_start([*FIRST_RUN, *chosen]))
     while not stop.wait(0.5) and processes[0].poll() is None:
         pass
     for process in reversed(processes):
         _end(process)
 
 
-def _start(command: list[str], store: Path) -> subprocess.Popen[bytes]:
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
     """In a session of its own, so that the terminal's Ctrl-C comes once, from here."""
-    return subprocess.Popen([*command, "--store", str(store)], start_new_session=True)
+    return subprocess.Popen(command, start_new_session=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -26,6 +26,7 @@ def read_command_line(description: str | None) -> tuple[Request, Format]:
         "--model", type=Path, metavar="FILE", help="a .tflite, .onnx or .keras file instead of the champion"
     )
     parser.add_argument("--store", type=Path, metavar="DIR", default=store, help=f"whose champion (default: {store})")
+    parser.add_argument("--champion", metavar="NAME", default="default", help="which, where the store has several")
     parser.add_argument(
         "--prepare", choices=("auto", "pen", "plain"), default="auto", help="as pen on paper or plain, in any case"
     )

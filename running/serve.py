@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     store = Path(os.environ.get("MNIST_STORE", "artifacts"))
     parser.add_argument("--store", type=Path, default=store, help=f"whose champion (default: {store})")
+    parser.add_argument("--champion", default="default", metavar="NAME", help="which, where the store has several")
     parser.add_argument("--model", type=Path, metavar="FILE", help="a .tflite, .onnx or .keras file instead")
     parser.add_argument("--form", choices=("litert", "onnx", "keras"), help="of the champion (default: the fastest)")
     parser.add_argument("--prepare", choices=("auto", "pen", "plain"), default="auto", help="how pictures are taken")
@@ -75,6 +76,7 @@ def _choice(arguments: argparse.Namespace) -> Choice:
 
     return Choice(
         store=Store(arguments.store),
+        champion=arguments.champion,
         named=arguments.model,
         form=arguments.form,
         preparation=arguments.prepare,

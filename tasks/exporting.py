@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prefect import task
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.export.conversion import missing_packages
-from mnist_models.export.exporting import export_form
+from mnist_models.export.exporting import WrittenForm, ask_model, write_form
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import FileReference, digest
@@ -26,21 +30,50 @@ from tasks.workers.process import quiet_import
 from tasks.workers.started import start_workers
 
 LOG = logging.getLogger(__name__)
+SOON = Turn(priority=-1)  # what all forms wait for, before forms that are yet to begin
+
+
+class Shared:
+    """What the model itself says: asked by the first form that is written, for all of them.
+
+    Args:
+        ask: Takes as long as a form takes.
+    """
+
+    def __init__(self, ask: Callable[[], np.ndarray]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._answers: np.ndarray | None = None
+
+    def get(self) -> np.ndarray:
+        """float32 [images, classes], probabilities."""
+        with self._lock:
+            if self._answers is None:
+                self._answers = self._ask()
+            return self._answers
 
 
 @task(name="export form", task_run_name="export {form}", **RETRIED, **DURABLE)
 @stoppable
 def export_form_task(
-    form: Form, model: FileReference, dataset: DatasetReference, reserve: float, root: Path, workers: int, key: str
+    form: Form,
+    model: FileReference,
+    dataset: DatasetReference,
+    reserve: float,
+    root: Path,
+    workers: int,
+    expected: Shared,
+    key: str,
 ) -> ExportedForm:
-    """Writes and checks a form; see `mnist_models.export.exporting.export_form`."""
-    return start_workers(workers).run(Turn(), export_quietly, form, model, dataset, reserve, root, key=key)
+    """Writes a form and compares it; see `mnist_models.export.exporting`."""
+    written = start_workers(workers).run(Turn(), write_quietly, form, model, dataset, reserve, root, key=key)
+    return written.compare(expected.get(), key)
 
 
-def export_quietly(*arguments: Any, key: str) -> ExportedForm:
+def write_quietly(*arguments: Any, key: str) -> WrittenForm:
     """Converters write to stderr what they think of their own progress; nobody asked."""
     with quiet_import():
-        return export_form(*arguments, key=key)
+        return write_form(*arguments, key=key)
 
 
 def export_forms(model: ExportedModel, dataset: DatasetReference, settings: Settings) -> tuple[ExportedForm, ...]:
@@ -49,11 +82,14 @@ def export_forms(model: ExportedModel, dataset: DatasetReference, settings: Sett
     A form that cannot be written costs a warning, not the run.
     """
     keys = {form: _key(form, model, dataset, settings) for form in _possible(settings)}
+    root = Store(settings.store).root
+    ask = functools.partial(ask_model, model.file, dataset, settings.reserve, root)
+    expected = Shared(lambda: start_workers(settings.workers).run(SOON, ask))
     with exclusively(settings, *keys.values()):
         futures = {
             form: submit(
-                export_form_task, settings, form, model.file, dataset, settings.reserve, Store(settings.store).root,
-                settings.workers, key=key,
+                export_form_task, settings, form, model.file, dataset, settings.reserve, root,
+                settings.workers, expected, key=key,
             )
             for form, key in keys.items()
         }  # fmt: skip

@@ -19,7 +19,7 @@ import pytest
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.store import Store
-from tests.serving import train_champion
+from tests.serving import train_champion, train_fruit
 
 ROOT = Path(__file__).parent.parent
 TINY = [  # all stages, as small as they go
@@ -92,6 +92,12 @@ def first(tmp_path_factory: pytest.TempPathFactory, server: str) -> tuple[Path, 
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with a small champion that tells drawings apart; not to be changed."""
     return train_champion(tmp_path_factory.mktemp("champion") / "store")
+
+
+@pytest.fixture(scope="session")
+def fruit(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store whose only champion, `fruit`, tells colour pictures apart; not to be changed."""
+    return train_fruit(tmp_path_factory.mktemp("fruit") / "store")
 
 
 @pytest.fixture

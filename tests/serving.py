@@ -13,12 +13,14 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
 
 from mnist_models.champion.history import promote
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import read_split
 from mnist_models.data.pen import measure_pen
 from mnist_models.data.preprocessing import preprocess
+from mnist_models.export.exporting import write_form
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import export_ensemble
@@ -41,6 +43,11 @@ SPEC = TrainingSpec(
     split="train+validation",
 )
 """Five seconds of training, after which drawings are told apart."""
+FRUIT_SPEC = TrainingSpec(
+    network="residual", hyperparameters={"stem_filters": 4, "middle_filters": 8, "filters": 16}, epochs=4,
+    optimizer=Optimizer(name="adam", learning_rate=0.01), batch_size=50, recalibrate=True, keep="last",
+)  # fmt: skip
+FRUIT = {"lime": (120, 190, 40), "plum": (90, 40, 120), "tomato": (215, 50, 35)}
 FORWARD, BACKWARD = "forward", "backward"  # names of two models: the second calls 0 what the first calls 9
 
 
@@ -71,6 +78,40 @@ def promote_model(store: Store, name: str, number: int) -> None:
     )  # fmt: skip
     changes = {"run": name, "exports": {"litert": form}, "pen": {"box": 20}}
     promote(store, challenger(store, f"{name}-{number}", **changes), "a test")
+
+
+def train_fruit(root: Path) -> Store:
+    """Trains on colour pictures of 40 x 32 pixels, no handwriting; the champion `fruit` of a store without another."""
+    store, rng = Store(root), np.random.default_rng(1)
+    root.mkdir(parents=True)
+    arrays: dict[str, np.ndarray] = {}
+    for part in ("train", "test"):
+        names = [name for name in FRUIT for _ in range(100)]
+        arrays[f"x_{part}"] = np.stack([np.asarray(draw_fruit(name, rng).resize((40, 32))) for name in names])
+        arrays[f"y_{part}"] = np.array(names)
+    np.savez(root / "fruit.npz", **arrays)  # type: ignore[arg-type]
+    dataset = preprocess(store, data=root / "fruit.npz", images=None, seed=1, key="dataset-fruit")
+    member = fit(FRUIT_SPEC, dataset, root, key="member", keep_weights=True)
+    file = export_ensemble([member], dataset, root, key="model").file
+    written = write_form("litert", file, dataset, 0.0, root, key="form")
+    changes = {
+        "run": "fruit", "model": file, "exports": {"litert": written.compare(written.answers, "form")},
+        "image_shape": dataset.image_shape, "classes": 3,
+        "class_names": dataset.class_names, "pen": measure_pen(read_split(store, dataset, "train").x),
+    }  # fmt: skip
+    promote(store, challenger(store, "fruit", **changes), "a test", "fruit")
+    return store
+
+
+def draw_fruit(name: str, rng: np.random.Generator) -> Image.Image:
+    """A fruit somewhere on a table, 160 x 128 pixels: its colour, its shine, its shadow."""
+    picture = Image.new("RGB", (160, 128), tuple(int(level) for level in rng.integers(200, 256, 3)))
+    pen, (x, y), radius = ImageDraw.Draw(picture), rng.integers((50, 45), (110, 83)), int(rng.integers(22, 42))
+    colour = tuple(int(level) for level in (np.array(FRUIT[name]) + rng.integers(-25, 26, 3)).clip(0, 255))
+    pen.ellipse((x - radius, y + radius - 6, x + radius + 8, y + radius + 6), (150, 145, 140))
+    pen.ellipse((x - radius, y - radius, x + radius, y + radius), colour)
+    pen.ellipse((x - radius // 2, y - radius // 2, x - radius // 5, y - radius // 5), (250, 245, 240))
+    return picture.filter(ImageFilter.GaussianBlur(1))
 
 
 @contextlib.contextmanager

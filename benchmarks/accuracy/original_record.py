@@ -1,12 +1,13 @@
 """Our cheap CNN trials against what the original project recorded of the same architectures: a check nobody here tuned.
 
-    python -m benchmarks.accuracy.original_record [--trials N] [--quick] [--json FILE]
+    python -m benchmarks.accuracy.original_record [--quick] [--json FILE]
 
-`benchmarks/peers/original_cnn_trials.csv` holds the hyperparameters and losses of its 200 trials of one epoch. Ours are
-trained for one epoch of two fifths of the images, without rungs or cooldown, once with our blocks and once with the
-original's; those also on all images, which is what it did but for the momentum of batch normalisation (ours 0.9; with
-Keras' 0.99 its validation losses are those of a network whose statistics have not settled). A training loss is
-compared, too, as the original's does not depend on them.
+`benchmarks/peers/original_cnn_trials.csv` holds the hyperparameters and losses of its 200 trials of one epoch; they are
+of 42 combinations only, one of them tried 96 times, whose losses are averaged. Ours are
+those that the search of architectures in `standard` begins with: its first rung (3,333 images), with our blocks and
+with the original's, which also climb to the second rung (10,000 images). The original's validation losses are in part
+those of networks whose statistics of batch normalisation have not settled (momentum 0.99), so its training losses,
+which do not depend on these, are compared, too.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.comparison import Figure, Ratio, arguments, report
+from flows.cnn import bayesian_study
 from mnist_models.data.preprocessing import preprocess
-from mnist_models.foundation.settings import Settings, fastest_precision
+from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.networks.cnn import BlockType
-from mnist_models.optimizers.optimizer import Optimizer
+from mnist_models.search.study import Proposal, Study
 from mnist_models.training.loop import fit
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
@@ -35,47 +37,48 @@ from tasks.workers.local import LocalPool
 
 RECORD = Path(__file__).parents[1] / "peers" / "original_cnn_trials.csv"
 INTEGERS = ("num_conv_layers", "num_filters_first_layer", "num_filters_sub_layers", "kernel_size", "dense_layer_size")
-SIDES: dict[str, tuple[BlockType, float]] = {
-    "our blocks, two fifths of the images": ("activation_last", 0.4),
-    "the original's blocks, two fifths of the images": ("activation_first", 0.4),
-    "the original's blocks, all images": ("activation_first", 1.0),
+FLOATS = ("dropout_rate", "learning_rate")
+HYPERPARAMETERS = (*INTEGERS, *FLOATS, "subsample_type", "activation")
+SIDES: dict[str, tuple[BlockType, int]] = {
+    "our blocks, first rung": ("activation_last", 0),
+    "the original's blocks, first rung": ("activation_first", 0),
+    "the original's blocks, second rung": ("activation_first", 1),
 }
 
 
 def read_record() -> list[dict[str, Any]]:
-    """Returns the original's trials: hyperparameters, `loss` and `val_loss` of each."""
+    """Returns the original's combinations: hyperparameters, and the mean `loss` and `val_loss` of each one's trials."""
+    found: dict[tuple[str, ...], list[dict[str, str]]] = {}
     with RECORD.open() as file:
-        rows = list(csv.DictReader(file))
-    floats = ("dropout_rate", "learning_rate", "loss", "val_loss")
-    return [{**row} | {n: int(row[n]) for n in INTEGERS} | {n: float(row[n]) for n in floats} for row in rows]
+        for row in csv.DictReader(file):
+            found.setdefault(tuple(row[name] for name in HYPERPARAMETERS), []).append(row)
+    return [_combination(trials) for trials in found.values()]
 
 
-def spec_of(row: dict[str, Any], block_type: BlockType, share: float) -> TrainingSpec:
-    """One epoch of an architecture of the record."""
-    names = (*INTEGERS, "subsample_type", "activation", "dropout_rate")
-    return TrainingSpec(
-        network="cnn",
-        hyperparameters={name: row[name] for name in names} | {"block_type": block_type},
-        optimizer=Optimizer(learning_rate=row["learning_rate"]),
-        batch_size=256,
-        epochs=1,
-        shares=None if share == 1 else (share,),
-        precision=fastest_precision(),
-    )
+def _combination(trials: list[dict[str, str]]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: trials[0][name] for name in HYPERPARAMETERS}
+    values |= {name: int(values[name]) for name in INTEGERS} | {name: float(values[name]) for name in FLOATS}
+    return values | {name: float(np.mean([float(trial[name]) for trial in trials])) for name in ("loss", "val_loss")}
+
+
+def spec_of(row: dict[str, Any], block_type: BlockType, rung: int, study: Study, train: int) -> TrainingSpec:
+    """The trial of an architecture of the record at one of the rungs."""
+    [bracket] = study.oracle.brackets
+    values = {name: row[name] for name in HYPERPARAMETERS} | {"block_type": block_type}
+    budgets = tuple(step.images for step in bracket[: rung + 1])
+    return study.spec(Proposal(number=1, values=values, budgets=budgets, rung=rung, last=False), train)
 
 
 def losses(results: list[TrainingResult], name: str) -> np.ndarray:
     """A loss of each trial; a failed one is worse than any."""
-    return np.array([np.inf if one.failure else one.history[name][0] for one in results])
+    return np.array([np.inf if one.failure else one.history[name][-1] for one in results])
 
 
 def main(options: argparse.Namespace) -> None:
     """Trains all sides, two trials at a time, and prints."""
     from scipy.stats import spearmanr  # keras-tuner[bayesian] brings it
 
-    rows = read_record()
-    chosen = np.random.default_rng(1).permutation(len(rows))[: 3 if options.quick else options.trials]
-    record = [rows[number] for number in sorted(chosen)]
+    record = read_record()[: 3 if options.quick else None]
     figures = [Figure("the original: validation loss", "nats", [row["val_loss"] for row in record])]
     claims = []
     with (
@@ -84,12 +87,16 @@ def main(options: argparse.Namespace) -> None:
         ThreadPoolExecutor(2) as threads,
     ):
         store = Store(Path(folder))
-        images = 600 if options.quick else Settings().images
+        images = 600 if options.quick else None
         dataset = preprocess(store, data=None, images=images, seed=1, key="dataset")
-        for side, (block_type, share) in SIDES.items():
-            specs = [spec_of(row, block_type, share) for row in record]
-            train = lambda spec: pool.run(Turn(), fit, spec, dataset, store.root, key="trial")  # noqa: E731
-            results = list(threads.map(train, specs))
+        study = bayesian_study(Settings(epoch_images=500) if options.quick else Settings())
+
+        def train(spec: TrainingSpec) -> TrainingResult:
+            name = f"checkpoints/{spec.lineage()}.npz"
+            return pool.run(Turn(), fit, spec, dataset, store.root, key="trial", checkpoint=name)
+
+        for side, (block_type, rung) in SIDES.items():
+            results = list(threads.map(train, [spec_of(row, block_type, rung, study, dataset.train) for row in record]))
             figures.append(Figure(f"{side}: validation loss", "nats", losses(results, "val_loss").tolist()))
             figures.append(Figure(f"{side}: a trial", "s", [result.seconds for result in results]))
             for name in ("val_loss", "loss"):
@@ -100,6 +107,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
-    parser.add_argument("--trials", type=int, default=200, help="of the record, drawn at random (default: all 200)")
-    main(parser.parse_args())
+    main(arguments(__doc__).parse_args())

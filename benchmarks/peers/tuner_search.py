@@ -114,15 +114,17 @@ def build_fully_connected(hp: Any) -> Any:
 
 
 def build_cnn(hp: Any) -> Any:
-    """Blocks of convolution and subsampling, dense, dropout; batch normalisation after every convolution and dense."""
+    """Blocks of convolution and subsampling, dense; batch normalisation before each activation, or as the original."""
     from keras import Sequential, layers
 
     model = Sequential([layers.Input(IMAGE_SIZE)])
+    original = hp.get("block_type") == "activation_first"
 
     def add_normalized(layer: Any) -> None:
         model.add(layer)
-        model.add(layers.BatchNormalization())
-        model.add(layers.Activation(hp.get("activation")))
+        parts = [layers.BatchNormalization(momentum=0.9), layers.Activation(hp.get("activation"))]
+        for part in reversed(parts) if original else parts:
+            model.add(part)
 
     for block in range(hp.get("num_conv_layers")):
         filters = hp.get("num_filters_sub_layers" if block else "num_filters_first_layer")
@@ -131,6 +133,8 @@ def build_cnn(hp: Any) -> Any:
             model.add(layers.MaxPooling2D(2, padding="same"))
         else:
             add_normalized(layers.Conv2D(filters, 5, strides=2, padding="same"))
+        if original:
+            model.add(layers.Dropout(hp.get("dropout_rate")))
     model.add(layers.Flatten())
     add_normalized(layers.Dense(hp.get("dense_layer_size")))
     model.add(layers.Dropout(hp.get("dropout_rate")))

@@ -1,13 +1,13 @@
 """How long after the pen moved the bars of the page move: headless Chromium on the real server.
 
 `python -m benchmarks.speed.strokes MODEL` takes a model's file, and needs Debian's chromium. A point of a stroke is
-drawn, and the next once the answer to it is on the page. Takes half a minute.
+drawn, and the next once the answer to it is on the page. The bars have moved once the page has changed; people see it
+with the frame after that, which is painted without a graphics card here. Takes half a minute.
 """
 
 from __future__ import annotations
 
 import shutil
-import statistics
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,14 @@ from tests.drawings import DRAWINGS
 WATCH = """() => {
     window.waits = [];
     let moved = null;
-    document.getElementById("canvas").addEventListener("pointermove", (event) => { moved ??= event.timeStamp; });
+    for (const kind of ["pointerrawupdate", "pointermove"])
+      document.getElementById("canvas").addEventListener(kind, (event) => { moved ??= event.timeStamp; }, true);
     new MutationObserver(() => {
-      if (moved !== null) window.waits.push(performance.now() - moved);
+      if (moved === null) return;
+      const since = moved, changed = performance.now() - since, { port1, port2 } = new MessageChannel();
       moved = null;
+      port1.onmessage = () => window.waits.push([changed, performance.now() - since]);
+      requestAnimationFrame(() => port2.postMessage(0)); // which comes once the frame is painted
     }).observe(document.getElementById("sure"), { childList: true, characterData: true, subtree: true });
 }"""
 
@@ -53,13 +57,15 @@ def main() -> None:
             page.mouse.up()
             page.keyboard.press("Escape")
             page.wait_for_timeout(100)
-        waits = page.evaluate("window.waits")
+        changed, painted = zip(*page.evaluate("window.waits"), strict=True)
         browser.close()
+    figures = [Figure("from stroke to bars", "ms", changed), Figure("until their frame is painted", "ms", painted)]
     ratios = [
-        at_most("from stroke to bars: median, ms", statistics.median(waits), 50),
-        at_most("from stroke to bars: 99th percentile, ms", float(np.percentile(waits, 99)), 50),
+        at_most(f"{figure.name}: {kind}, ms", float(np.percentile(figure.values, share)), 50)
+        for figure in figures
+        for kind, share in (("median", 50), ("90th percentile", 90), ("99th percentile", 99))
     ]
-    report("From stroke to bars", [Figure("from stroke to bars", "ms", waits)], ratios, options)
+    report("From stroke to bars", figures, ratios, options)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,13 @@ VARIANTS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
 }
 
 
+def unchanged(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    """Leaves images, uint8 [n, 28, 28], as they are."""
+    return images
+
+
 def write(name: str, folder: Path) -> Path:
-    """Writes a variant as an .npz that `--data` takes, once, and returns its path."""
+    """Writes a variant, or "mnist" as it is, as an .npz that `--data` takes, once, and returns its path."""
     path = folder / f"mnist_{name}.npz"
     if not path.exists():
         with np.load(EMBEDDED, allow_pickle=False) as embedded:
@@ -48,7 +53,7 @@ def write(name: str, folder: Path) -> Path:
             labels = np.concatenate([embedded["y_train"], embedded["y_test"]])
         generator = np.random.default_rng(SEED)
         chosen = generator.permutation(len(images))[: TRAIN + TEST]
-        x, y = VARIANTS[name](images[chosen], generator), labels[chosen]
+        x, y = VARIANTS.get(name, unchanged)(images[chosen], generator), labels[chosen]
         np.savez(path, x_train=x[:TRAIN], y_train=y[:TRAIN], x_test=x[TRAIN:], y_test=y[TRAIN:])
     return path
 

@@ -32,6 +32,13 @@ def champion_folder(store: Store, name: str = DEFAULT) -> Path:
     return folder if name == DEFAULT else folder / "named" / name
 
 
+def champion_names(store: Store) -> tuple[str, ...]:
+    """Returns the names of a store's champions."""
+    named = sorted((store.root / "champion" / "named").glob("*/current.json"))
+    default = (DEFAULT,) if (champion_folder(store) / "current.json").is_file() else ()
+    return (*default, *(path.parent.name for path in named))
+
+
 def read_champion(store: Store, name: str = DEFAULT) -> Champion | None:
     """Returns the champion, or None where there is none yet.
 

@@ -1,15 +1,17 @@
-"""A model in another form, in the store: converted, and checked against the model on the test images."""
+"""A model in another form, in the store: converted, asked on the test images, and compared with what the model says."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_models.data.dataset import DatasetReference, evaluation_batch, read_split, scale
+from mnist_models.data.dataset import DatasetReference, Images, evaluation_batch, read_split, scale
 from mnist_models.export.answering import Answer, load
 from mnist_models.export.conversion import NAMES, convert
 from mnist_models.export.form import ExportedForm
@@ -20,53 +22,113 @@ from mnist_models.judging.members import predict
 from mnist_models.judging.reserve import open_rows
 from mnist_models.judging.scores import score
 
+if TYPE_CHECKING:
+    import keras
+
 CALIBRATION = 200  # training images from which int8 learns the ranges
 CALLS = 40  # timed
 
 
-def export_form(
+@dataclass(frozen=True)
+class WrittenForm:
+    """A form in the store, and what it says of the test images; as `ExportedForm` has them.
+
+    Attributes:
+        answers: float32 [images, classes], probabilities.
+    """
+
+    form: Form
+    path: str
+    files: tuple[FileReference, ...]
+    accuracy: float
+    wilson_95: tuple[float, float]
+    milliseconds: float
+    answers: np.ndarray
+
+    def compare(self, expected: np.ndarray, key: str) -> ExportedForm:
+        """Returns the record, with how far the answers are from the model's own.
+
+        Args:
+            expected: float32 [images, classes]: what `ask_model` returns.
+            key: Cache key that the record carries.
+        """
+        return ExportedForm(
+            key=key,
+            form=self.form,
+            path=self.path,
+            files=self.files,
+            images=len(expected),
+            labels_equal=int((self.answers.argmax(axis=1) == expected.argmax(axis=1)).sum()),
+            largest_difference=float(np.abs(self.answers - expected).max()),
+            accuracy=self.accuracy,
+            wilson_95=self.wilson_95,
+            milliseconds=self.milliseconds,
+        )
+
+
+def write_form(
     form: Form, model: FileReference, dataset: DatasetReference, reserve: float, root: Path, *, key: str
-) -> ExportedForm:
-    """Writes a model in another form to the store, and checks it.
+) -> WrittenForm:
+    """Writes a model in another form to the store, and asks it.
 
     Args:
         form: Which.
         model: The `.keras` file.
-        dataset: What it was trained on: training images calibrate int8, test images check every form.
+        dataset: What it was trained on: training images calibrate int8, test images are what every form is asked.
         reserve: Share of the test images that only the gate sees.
         root: The store's root.
-        key: Cache key that the record carries.
+        key: Of the form: its folder.
 
     Raises:
         DamagedFileError: If the model or the data set is damaged.
     """
-    import keras
-
     store = Store(root)
-    network = keras.models.load_model(store.verify(model), compile=False, safe_mode=True)
-    test = read_split(store, dataset, "test")
-    rows = open_rows(test.x, reserve)
-    pixels, labels = test.x[rows], np.asarray(test.y[rows])
+    test = _open_images(store, dataset, reserve)
     with tempfile.TemporaryDirectory() as folder:
-        written = convert(network, form, Path(folder), _calibration(store, dataset))
+        written = convert(_load(store, model), form, Path(folder), _calibration(store, dataset))
         files = _keep(store, written, f"exports/{key}")
     path = f"exports/{key}/{NAMES[form]}"
     answer = load(form, store.root / path)
-    probabilities = _in_batches(answer, pixels)
-    expected = predict(network, pixels)
-    scores = score(probabilities.astype(np.float64), labels)
-    return ExportedForm(
-        key=key,
+    answers = _in_batches(answer, test.x)
+    scores = score(answers.astype(np.float64), test.y)
+    return WrittenForm(
         form=form,
         path=path,
         files=files,
-        images=len(labels),
-        labels_equal=int((probabilities.argmax(axis=1) == expected.argmax(axis=1)).sum()),
-        largest_difference=float(np.abs(probabilities - expected).max()),
         accuracy=scores["test_accuracy"],
         wilson_95=scores["wilson_95"],
-        milliseconds=_milliseconds(answer, scale(pixels[:1])),
+        milliseconds=_milliseconds(answer, scale(test.x[:1])),
+        answers=answers,
     )
+
+
+def ask_model(model: FileReference, dataset: DatasetReference, reserve: float, root: Path) -> np.ndarray:
+    """Returns what the model itself says of the test images: float32 [n, classes], probabilities.
+
+    Args:
+        model: The `.keras` file.
+        dataset: With the test images.
+        reserve: Share of them that only the gate sees.
+        root: The store's root.
+
+    Raises:
+        DamagedFileError: If the model or the data set is damaged.
+    """
+    store = Store(root)
+    return predict(_load(store, model), _open_images(store, dataset, reserve).x)
+
+
+def _load(store: Store, model: FileReference) -> keras.Model:
+    import keras
+
+    return keras.models.load_model(store.verify(model), compile=False, safe_mode=True)
+
+
+def _open_images(store: Store, dataset: DatasetReference, reserve: float) -> Images:
+    """The test images that reports may show."""
+    test = read_split(store, dataset, "test")
+    rows = open_rows(test.x, reserve)
+    return Images(x=test.x[rows], y=np.asarray(test.y[rows]))
 
 
 def _calibration(store: Store, dataset: DatasetReference) -> np.ndarray:

@@ -49,15 +49,15 @@ FULL: dict[str, Any] = {
     "grid_epochs": 27,
     "hyperband_max_epochs": 150,
     "bayesian_trials": 200,
-    "bayesian_epochs": 2.0,
+    "bayesian_epochs": 1.5,
     "augmentation_trials": 100,
-    "augmentation_epochs": 2.0,
-    "learning_rate_epochs": 4.0,
+    "augmentation_epochs": 1.2,
+    "learning_rate_epochs": 2.0,
     "recipe_trials": 36,
     "recipe_epochs": 4.0,
     "recipe_seeds": 2,
     "retraining_epochs": 100,
-    "cnn_epochs": 12,
+    "cnn_epochs": 6,
     "patience": 10,
     "final_epochs": 7.5,
     "final_seeds": 10,
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: float = Field(default=6.0, gt=0, description="Epochs at most of the grid's best: its last rung.")
+    grid_epochs: float = Field(default=4.5, gt=0, description="Epochs at most of the grid's best: its last rung.")
     fully_connected_batch_size: int = Field(
         default=256, ge=1, description="Images per step of the trainings of the grid and of Hyperband."
     )
@@ -170,8 +170,8 @@ class Settings(BaseSettings):
     bayesian_trials: int = Field(default=9, ge=1, description="Architectures that the CNN's search tries.")
     bayesian_epochs: float = Field(default=0.6, gt=0, description="Epochs of its last rung.")
     augmentation_trials: int = Field(default=9, ge=1, description="Augmentations that are tried.")
-    augmentation_epochs: float = Field(default=0.6, gt=0, description="Epochs of that search's last rung.")
-    learning_rate_epochs: float = Field(default=0.6, gt=0, description="Epochs of the learning rates' last rung.")
+    augmentation_epochs: float = Field(default=0.4, gt=0, description="Epochs of that search's last rung.")
+    learning_rate_epochs: float = Field(default=0.4, gt=0, description="Epochs of the learning rates' last rung.")
     recipe_trials: int = Field(default=9, ge=1, description="Recipes of the residual network that are tried.")
     recipe_epochs: float = Field(default=1.1, gt=0, description="Epochs of that search's last rung.")
     recipe_seeds: int = Field(default=1, ge=1, description="Trainings of each recipe at the last rung.")
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     cnn_schedule: Literal["constant", "linear"] = Field(
         default="linear", description="Learning rate of the CNN baseline and of retrained CNNs: constant, or down to 0."
     )
-    cnn_epochs: int = Field(default=4, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
+    cnn_epochs: int = Field(default=2, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")

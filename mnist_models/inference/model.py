@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.champion.history import read_champion
+from mnist_models.champion.history import DEFAULT, champion_names, read_champion
 from mnist_models.champion.record import Champion
 from mnist_models.data.dataset import scale
 from mnist_models.data.pen import Pen
@@ -88,15 +88,20 @@ class Model:
 
 
 def find_model(
-    store: Store, named: Path | None = None, form: str | None = None, preparation: Preparation = "auto"
+    store: Store,
+    named: Path | None = None,
+    form: str | None = None,
+    preparation: Preparation = "auto",
+    champion: str = DEFAULT,
 ) -> ModelFile:
-    """Returns the model that is named, or the store's champion in its fastest form.
+    """Returns the file that is named, or a champion of the store in its fastest form.
 
     Args:
         store: Whose champion.
         named: A file `.tflite`, `.onnx` or `.keras` instead.
         form: A form of the champion instead of the fastest.
         preparation: Of pictures: as the model was trained, or one of both kinds in any case.
+        champion: Which, where the store has several.
 
     Raises:
         NoModelError: If there is no such file, champion or form.
@@ -104,13 +109,15 @@ def find_model(
     """
     if named is not None:
         return _named(named, preparation)
-    champion = read_champion(store)
-    if champion is None:
+    found = read_champion(store, champion) if champion in (names := champion_names(store)) else None
+    if found is None:
+        option = "" if champion == DEFAULT else f" --champion {champion}"
         raise NoModelError(
-            f"Expected a champion in {store.root}. Received: a store without one. "
-            "A run makes one (python flows/full_pipeline.py --profile quick: a minute); or name a file: --model FILE."
+            f"Expected a champion{option and f' {champion!r}'} in {store.root}. "
+            f"Received: {', '.join(names) or 'a store without one'}. A run makes one "
+            f"(python flows/full_pipeline.py --profile quick{option}: a minute); or name a file: --model FILE."
         )
-    return _of_champion(store, champion, form, preparation)
+    return _of_champion(store, found, form, preparation)
 
 
 def _named(path: Path, preparation: Preparation) -> ModelFile:

@@ -28,7 +28,8 @@ def answer_request(request: Request) -> Answers:
         PictureError: If a picture cannot be read, before any is answered.
         OSError: If a file cannot be written.
     """
-    model = Model(find_model(Store(request.store), request.model, preparation=request.prepare))
+    store = Store(request.store)
+    model = Model(find_model(store, request.model, preparation=request.prepare, champion=request.champion))
     names, images = _prepare(request.files, model)
     answers = [
         answer(name, shares, model.class_names) for name, shares in zip(names, model.predict(images), strict=True)

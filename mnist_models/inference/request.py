@@ -18,6 +18,7 @@ class Request(Record):
         files: Pictures, arrays, IDX, CSV and Parquet files, and folders of pictures or with a data set.
         store: Whose champion answers.
         model: A file `.tflite`, `.onnx` or `.keras` instead.
+        champion: Its name, where the store has several.
         prepare: Pictures: as the model was trained, or as pen on paper or plain in any case.
         explain: A folder for what the network saw, and where it looked.
         output: A file that the answers are written to, `.csv` or `.json`.
@@ -26,6 +27,7 @@ class Request(Record):
     files: tuple[Path, ...]
     store: Path = Path("artifacts")
     model: Path | None = None
+    champion: str = "default"
     prepare: Preparation = "auto"
     explain: Path | None = None
     output: Path | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import Record
 from mnist_models.networks.by_name import Network
@@ -12,6 +15,7 @@ IMAGE: dict[Network, float] = {"fully_connected": 9e-6, "cnn": 310e-6, "residual
 USUAL_PIXELS = 28 * 28
 VALIDATED = 0.8  # in float32, of what an image costs to train on
 NOT_NORMALIZED = 0.5  # of what a CNN costs with batch normalisation
+SAME, EACH_PRODUCT = 0.55, 0.116e-6  # of what an average CNN costs: what all do alike, and for each multiplication
 
 
 class Costs(Record):
@@ -60,7 +64,22 @@ def costly_images(spec: TrainingSpec, dataset: DatasetReference, before: float =
     validated = times * min(spec.validation_images or dataset.validation, dataset.validation)
     if spec.split != "train":
         validated = 0
-    each = height * width / USUAL_PIXELS
+    each = height * width / USUAL_PIXELS * _size(spec.hyperparameters)
     if spec.hyperparameters.get("batch_normalization") is False:
         each *= NOT_NORMALIZED
     return each * (images + VALIDATED * validated)
+
+
+def _size(network: Mapping[str, Any]) -> float:
+    """Returns how much more than an average CNN's an image of a CNN costs; 1 where its architecture is not known."""
+    if "num_conv_layers" not in network:
+        return 1.0
+    side, channels, products = int(USUAL_PIXELS**0.5), 1, 0
+    for block in range(network["num_conv_layers"]):
+        filters = network["num_filters_sub_layers" if block else "num_filters_first_layer"]
+        products += side**2 * network["kernel_size"] ** 2 * channels * filters
+        side, channels = -(-side // 2), filters
+        if network.get("subsample_type") == "strided_conv":
+            products += side**2 * 5**2 * filters**2
+    products += side**2 * channels * network["dense_layer_size"]
+    return SAME + EACH_PRODUCT * float(products)

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_models.champion.history import champion_folder
+from mnist_models.champion.history import DEFAULT, champion_folder
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.store import Store
 from mnist_models.inference.engines import EngineError
@@ -27,6 +27,7 @@ class Choice:
 
     Attributes:
         store: Whose champion.
+        champion: Its name, where the store has several.
         named: A file instead.
         form: A form of the champion instead of the fastest.
         preparation: Of pictures.
@@ -34,6 +35,7 @@ class Choice:
     """
 
     store: Store
+    champion: str = DEFAULT
     named: Path | None = None
     form: str | None = None
     preparation: Preparation = "auto"
@@ -100,14 +102,14 @@ class CurrentModel:
     def _load(self) -> Loaded | None:
         """The model as it is now; None where it already answers."""
         choice = self._choice
-        file = find_model(choice.store, choice.named, choice.form, choice.preparation)
+        file = find_model(choice.store, choice.named, choice.form, choice.preparation, choice.champion)
         if self._loaded is not None and self._loaded.model.file == file:
             return None
         return Loaded(file, choice.threads, self._limits)
 
     def _identity(self) -> tuple[int, ...]:
         """Changes whenever the watched file is replaced; empty where there is none."""
-        path = self._choice.named or champion_folder(self._choice.store) / "current.json"
+        path = self._choice.named or champion_folder(self._choice.store, self._choice.champion) / "current.json"
         try:
             found = path.stat()
         except OSError:

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mnist_models.foundation.store import Store
 from tests.conftest import ROOT
 
 SLOW = (
     "accuracy.fidelity", "accuracy.time_to_accuracy", "speed.trials_per_hour", "speed.worker_scaling",
-    "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest",
+    "accuracy.search_quality", "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest",
 )  # fmt: skip
 
 
@@ -27,8 +29,23 @@ SLOW = (
     ],
 )
 def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--json", str(tmp_path / "figures.json")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
+    check(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy.foreign_digits", "speed.strokes", pytest.param("speed.serving", marks=pytest.mark.slow)]
+)
+def test_a_benchmark_of_a_model_in_use(name: str, champion: Store, tmp_path: Path) -> None:
+    if name == "speed.strokes" and shutil.which("chromium") is None:
+        pytest.skip("chromium is missing: apt install chromium")
+    check(name, tmp_path, str(champion.root / "model.keras"))
+
+
+def check(name: str, tmp_path: Path, *arguments: str) -> None:
+    """Runs a benchmark as a smoke test."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    command += ["--quick", "--json", str(tmp_path / "figures.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     content = json.loads((tmp_path / "figures.json").read_text())
     assert content["quick"]

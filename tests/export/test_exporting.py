@@ -15,7 +15,7 @@ import pytest
 
 from mnist_models.data.dataset import DatasetReference, read_split, scale
 from mnist_models.export.conversion import convert, missing_packages
-from mnist_models.export.exporting import export_form
+from mnist_models.export.exporting import ask_model, write_form
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.settings import Form, parse_command_line
 from mnist_models.foundation.store import Store
@@ -38,9 +38,11 @@ def exported(store: Store, dataset: DatasetReference, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("run")
     shutil.copyfile(store.verify(model.file), folder / "model.keras")
     np.save(folder / "images.npy", scale(read_split(store, dataset, "test").x[:5]))
+    expected = ask_model(model.file, dataset, 0.0, store.root)
     for name in FORMS:
         if not missing_packages(name):
-            form = export_form(name, model.file, dataset, 0.0, store.root, key=f"form-{name}")
+            key = f"form-{name}"
+            form = write_form(name, model.file, dataset, 0.0, store.root, key=key).compare(expected, key)
             (folder / f"{name}.json").write_text(form.model_dump_json())
             path = store.root / form.path
             (shutil.copytree if path.is_dir() else shutil.copyfile)(path, folder / path.name)

@@ -16,6 +16,7 @@ from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.store import Store
 from mnist_models.inference.pictures import encode
 from tests.conftest import Run
+from tests.serving import FRUIT, draw_fruit
 
 PREDICT = "flows/predict.py"
 
@@ -84,6 +85,19 @@ def test_bad_files_are_refused_before_any_work(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "answers.csv").exists()
+
+
+def test_a_champion_by_its_name_with_classes_of_its_own(fruit: Store, run_script: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    names = [name for name in FRUIT for _ in range(4)]
+    for number, name in enumerate(names):
+        draw_fruit(name, rng).save(tmp_path / f"{number:02d}.jpg")
+    options = ["--store", str(fruit.root), "--champion", "fruit", "--format", "json"]
+    answers = json.loads(run_script(PREDICT, str(tmp_path), *options).stdout)
+    assert np.mean([one["label"] == name for one, name in zip(answers, names, strict=True)]) >= 0.9
+    other = run_script(PREDICT, str(tmp_path), "--store", str(fruit.root), "--champion", "../named/fruit")
+    assert other.returncode == 2
+    assert "Received: fruit." in other.stderr
 
 
 def test_no_champion_says_what_to_do(folder: Path, run_script: Run) -> None:

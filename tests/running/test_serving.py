@@ -24,7 +24,7 @@ from mnist_models.foundation.store import Store
 from mnist_models.inference.pictures import encode
 from running.serving.limits import Limits
 from tests.conftest import free_port
-from tests.serving import BACKWARD, FORWARD, model_server, promote_model
+from tests.serving import BACKWARD, FORWARD, FRUIT, draw_fruit, model_server, promote_model
 
 CLIENT = httpx.Client(timeout=60)
 KEYS = {"file", "label", "probability", "runner_up"}
@@ -52,10 +52,14 @@ def as_npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def as_jpeg(digit: np.ndarray) -> bytes:
+def as_file(picture: Image.Image, form: str) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(255 - digit[..., 0].repeat(10, axis=0).repeat(10, axis=1)).save(file, "JPEG")
+    picture.save(file, form)
     return file.getvalue()
+
+
+def as_jpeg(digit: np.ndarray) -> bytes:
+    return as_file(Image.fromarray(255 - digit[..., 0].repeat(10, axis=0).repeat(10, axis=1)), "JPEG")
 
 
 def labels(response: httpx.Response) -> list[str]:
@@ -279,6 +283,34 @@ def test_others_than_this_machine_need_the_key(champion: Store, digits: np.ndarr
         assert CLIENT.get(f"{url}/health").status_code == CLIENT.get(url).status_code == 200
         allowed = CLIENT.post(f"{url}/predict", content=png, headers=kind | {"Authorization": f"Bearer {key}"})
         assert allowed.status_code == 200
+
+
+def test_a_model_of_other_classes_answers_with_their_names(fruit: Store) -> None:
+    """Colour, another shape, words for labels: a champion by its name, in every form of request."""
+    port, rng = free_port(), np.random.default_rng(2)
+    url = f"http://127.0.0.1:{port}"
+    with model_server(port, "--store", str(fruit.root), "--champion", "fruit"):
+        health = CLIENT.get(f"{url}/health").json()
+        assert (health["classes"], health["image_shape"], health["pen"]) == (list(FRUIT), [32, 40, 3], False)
+        names = [name for name in FRUIT for _ in range(8)]
+        pictures = [draw_fruit(name, rng) for name in names]
+        form = [("files", (f"{number}.jpg", as_file(one, "JPEG"))) for number, one in enumerate(pictures)]
+        jpegs = labels(CLIENT.post(f"{url}/predict", files=form))
+        assert np.mean([found == name for found, name in zip(jpegs, names, strict=True)]) >= 0.9
+        assert [labels(predict(url, as_file(one, "PNG"), "image/png"))[0] for one in pictures[:9]] == jpegs[:9]
+        rows = json.dumps({"images": [np.asarray(one).tolist() for one in pictures[:9]]}).encode()
+        assert labels(predict(url, rows, "application/json")) == jpegs[:9]
+        [found] = predict(url, as_file(pictures[0], "PNG"), "image/png", params={"detail": "1"}).json()["answers"]
+        assert len(found["probabilities"]) == 3
+        assert Image.open(io.BytesIO(base64.b64decode(found["seen"].partition(",")[2]))).size == (40, 32)
+
+
+def test_a_champion_that_is_not_there_is_said_with_those_that_are(fruit: Store) -> None:
+    port = free_port()
+    with model_server(port, "--store", str(fruit.root)):
+        refused = CLIENT.get(f"http://127.0.0.1:{port}/health")
+    assert refused.status_code == 503
+    assert "Received: fruit." in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ small.width = small.height = SMALL;
 let strokes = []; // each a list of {x, y, width}, as shares of the side
 let picture = null; // {blob, image}: a dropped, pasted or chosen picture, in place of strokes
 let active = null; // the pointer that draws
+let box = null; // where the canvas lies, as measured when a stroke began: each measuring lays the page out
+let raw = false; // whether points of this stroke come as the hardware sends them, before the next frame
+let colours = {};
 let cursor = null; // the keyboard's pen: {x, y, down}
 let model = null, asking = false, stale = false, ready = false, speaking = 0;
 
@@ -43,15 +46,15 @@ function strokeOn(target, side, colour) {
 }
 
 function paint() {
-  const side = canvas.width, colours = getComputedStyle(document.documentElement);
+  const side = canvas.width;
   context.clearRect(0, 0, side, side);
   if (picture) {
     const { width, height } = picture.image, scale = side / Math.max(width, height);
     context.drawImage(picture.image, (side - width * scale) / 2, (side - height * scale) / 2, width * scale, height * scale);
   }
-  strokeOn(context, side, colours.getPropertyValue("--ink").trim());
+  strokeOn(context, side, colours.ink);
   if (cursor && document.activeElement === canvas) {
-    context.strokeStyle = colours.getPropertyValue("--accent").trim();
+    context.strokeStyle = colours.accent;
     context.lineWidth = Math.max(1.5, side / 250);
     context.beginPath();
     context.arc(cursor.x * side, cursor.y * side, PEN * side * (cursor.down ? 0.6 : 0.9), 0, 2 * Math.PI);
@@ -63,8 +66,13 @@ function paint() {
 }
 
 function changed() {
+  ask(); // first: the server answers while this paints
   paint();
-  ask();
+}
+
+function readColours() {
+  const style = getComputedStyle(document.documentElement);
+  colours = { ink: style.getPropertyValue("--ink").trim(), accent: style.getPropertyValue("--accent").trim() };
 }
 
 function fitCanvas() {
@@ -74,7 +82,6 @@ function fitCanvas() {
 }
 
 function at(event) {
-  const box = canvas.getBoundingClientRect();
   const pressure = event.pointerType === "pen" ? 0.5 + event.pressure : 1;
   return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, width: PEN * pressure };
 }
@@ -87,18 +94,35 @@ function beginStroke(point) {
 canvas.addEventListener("pointerdown", (event) => {
   if (active !== null || event.button !== 0 || !model?.pen) return;
   active = event.pointerId;
+  raw = false;
+  box = canvas.getBoundingClientRect();
   canvas.setPointerCapture(active);
+  document.body.classList.add("drawing"); // bars follow the hand at once, and glide only afterwards
   beginStroke(at(event));
   changed();
 });
-canvas.addEventListener("pointermove", (event) => {
-  if (event.pointerId !== active) return;
+function goOn(event) {
   const events = event.getCoalescedEvents?.() ?? [];
   for (const one of events.length ? events : [event]) strokes.at(-1).push(at(one));
-  changed();
+  ask();
+}
+
+canvas.addEventListener("pointerrawupdate", (event) => { // where the browser has it: a frame sooner
+  if (event.pointerId !== active) return;
+  raw = true;
+  goOn(event);
+});
+canvas.addEventListener("pointermove", (event) => {
+  if (event.pointerId !== active) return;
+  if (!raw) goOn(event);
+  paint();
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(end, (event) => { if (event.pointerId === active) active = null; });
+  canvas.addEventListener(end, (event) => {
+    if (event.pointerId !== active) return;
+    active = null;
+    document.body.classList.remove("drawing");
+  });
 }
 
 function undo() {
@@ -246,7 +270,7 @@ function showReply(status, reply) {
   if (status === 503) { notice(reply.detail); return lost(); }
   if (status !== 200) { showNothing(); notice(reply.detail.replace(/^0: /, "")); return; }
   notice("");
-  if (reply.model !== model.model) greet(); // another champion answers, perhaps of other classes
+  if (reply.model !== model.model) return greet(); // another champion answers, perhaps of other classes; it is asked
   const [answer] = reply.answers;
   $("answer").textContent = answer.label;
   $("answer").className = answer.label.length > 3 ? "long" : "";
@@ -297,7 +321,7 @@ function makeBars() {
   const longest = Math.max(...model.classes.map((name) => name.length));
   $("bars").classList.toggle("short", longest <= 2);
   $("bars").style.setProperty("--rows", Math.ceil(bars.length / 2));
-  $("bars").style.setProperty("--names", `${Math.min(Math.max(longest * 0.6, 1.25), 9)}rem`);
+  $("bars").style.setProperty("--names", `${Math.min(longest + 1, 16)}ch`);
 }
 
 async function greet() {
@@ -305,7 +329,6 @@ async function greet() {
     const response = await request("/health");
     const reply = await response.json();
     if (response.status === 503) { notice(reply.detail); return lost(); }
-    const other = model && model.model !== reply.model;
     model = reply;
   } catch {
     notice("The server does not answer. It is asked again every second.");
@@ -343,6 +366,7 @@ $("unlock").addEventListener("submit", (event) => {
 });
 
 if (/^(localhost|127\.|\[::1\])/.test(location.hostname)) $("where").textContent = "Nothing you draw leaves this machine.";
+readColours();
 new ResizeObserver(fitCanvas).observe(canvas);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); paint(); });
 greet();

@@ -1,0 +1,65 @@
+"""What each side of `search_quality` would have answered, by time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, StrMethodFormatter
+
+from mnist_models.report.drawing import INK, STYLE, log_ticks
+
+if TYPE_CHECKING:
+    from benchmarks.accuracy.search_quality import Answer
+
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#8a6d3b", "#66717d")  # ours first
+FINENESS = 400  # points in time
+WIDTH, HEIGHT = 3.6, 2.7  # of one panel, in inches
+
+Cells = Mapping[tuple[str, str], Sequence[Mapping[str, "Sequence[Answer]"]]]
+
+
+def plot(found: Cells, seconds: Mapping[str, float], folder: Path) -> None:
+    """Draws a row of panels for each space, a panel for each data set, as `search_quality.png`."""
+    spaces, data = list(dict.fromkeys(space for space, _ in found)), list(dict.fromkeys(name for _, name in found))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH * len(data), HEIGHT * len(spaces) + 0.9), layout="constrained")
+        panels = figure.subplots(len(spaces), len(data), squeeze=False)
+        for (space, name), cells in found.items():
+            axes = panels[spaces.index(space)][data.index(name)]
+            _draw(axes, cells, seconds[space])
+            axes.set_title(f"{name.replace('_', ' ')} · {space.replace('_', ' ')}", loc="left", color=INK)
+        panels[0][0].set_ylabel("validation loss, trained anew, nats")
+        handles, labels = panels[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        folder.mkdir(parents=True, exist_ok=True)
+        figure.savefig(folder / "search_quality.png", dpi=120)
+
+
+def _draw(axes: Axes, cells: Sequence[Mapping[str, Sequence[Answer]]], seconds: float) -> None:
+    """Draws each side's mean over seeds, and the seeds' range as a band."""
+    times = np.linspace(0, seconds, FINENESS)
+    for colour, side in zip(COLOURS, cells[0], strict=False):
+        curves = np.array([_curve(cell[side], times) for cell in cells])
+        axes.plot(times, curves.mean(axis=0), color=colour, label=side, linewidth=1.6, drawstyle="steps-post")
+        if len(cells) > 1:
+            axes.fill_between(
+                times, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.12, step="post", linewidth=0
+            )
+    axes.set(yscale="log", xlim=(0, seconds), xlabel="seconds of both cores")
+    axes.set_yticks(log_ticks(*axes.get_ylim()), minor=False)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _curve(answers: Sequence[Answer], times: np.ndarray) -> np.ndarray:
+    """The answer at each time; nothing before there is one."""
+    losses = np.full(len(times), np.nan)
+    for answer in answers:
+        losses[times >= answer.seconds] = answer.anew
+    return losses
