@@ -21,7 +21,7 @@ from mnist_models.reading.contents import Contents, check_known_labels, read_con
 from mnist_models.sources.detect import open_source
 from mnist_models.sources.source import DataError, Options, PartName, Source
 
-WINDOW_BYTES = 2**24  # of images that are put in order at a time
+WINDOW_BYTES = 2**23  # of images that are put in order at a time
 EMBEDDED = Path(__file__).with_name("mnist.npz")
 EMBEDDED_SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 MNIST_SIZES: dict[PartName, int] = {"train": 60_000, "test": 10_000}

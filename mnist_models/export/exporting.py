@@ -13,6 +13,7 @@ import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, Images, evaluation_batch, read_split, scale
 from mnist_models.export.answering import Answer, load
+from mnist_models.export.class_names import add_class_names
 from mnist_models.export.conversion import NAMES, convert
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import FileReference
@@ -86,6 +87,7 @@ def write_form(
     test = _open_images(store, dataset, reserve)
     with tempfile.TemporaryDirectory() as folder:
         written = convert(_load(store, model), form, Path(folder), _calibration(store, dataset))
+        add_class_names(form, written, dataset.names)
         files = _keep(store, written, f"exports/{key}")
     path = f"exports/{key}/{NAMES[form]}"
     answer = load(form, store.root / path)

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,13 @@ class NewFile:
         path: Where it will lie, or another path in the same store; its folder is made.
 
     Attributes:
-        digest: Of what was written so far, SHA-256.
-        size: Of that, bytes.
+        size: Of what was written so far, bytes.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.digest = hashlib.sha256()
+        self._digest = hashlib.sha256()
+        self._hashed: Future[None] | None = None
         self.size = 0
 
     def __enter__(self) -> NewFile:
@@ -78,19 +78,25 @@ class NewFile:
             ) from error  # which file, not only what went wrong
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends to what was written."""
+        """Appends to what was written. What is given must stay as it is until the next call: it is hashed meanwhile."""
+        digest = self.digest  # of all before
         size = memoryview(data).nbytes
         self.size += size
         if size < LARGE_PIECE:
-            self.digest.update(data)
-            self._file.write(data)
-            return
-        self._hasher = self._hasher or ThreadPoolExecutor(1, thread_name_prefix="hash")
-        hashed = self._hasher.submit(self.digest.update, data)
+            digest.update(data)
+        else:
+            self._hasher = self._hasher or ThreadPoolExecutor(1, thread_name_prefix="hash")
+            self._hashed = self._hasher.submit(digest.update, data)
         self._file.write(data)
         if self.size > CACHED:
             os.posix_fadvise(self._file.fileno(), 0, self.size, os.POSIX_FADV_DONTNEED)
-        hashed.result()
+
+    @property
+    def digest(self) -> Any:
+        """The SHA-256 of what was written so far."""
+        if self._hashed:
+            self._hashed.result()
+        return self._digest
 
     def place(self, path: Path) -> None:
         """Puts the file where it shall lie, when it is safe on the disk."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import os
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+LABELS = "labels.txt"  # in an archive: the names of the classes, a line each
+MOST_LABEL_BYTES = 2**20
 LARGEST_BATCH = 16  # images: LiteRT gains nothing from more, and each of its sizes takes memory
 
 
@@ -21,11 +25,19 @@ class EngineError(ValueError):
 
 
 class Engine(Protocol):
-    """Runs one model; one thread at a time may use it."""
+    """Runs one model; one thread at a time may use it.
+
+    Attributes:
+        name: Of what runs it.
+        image_shape: Height, width and channels of the images that it takes.
+        classes: How many it tells apart.
+        class_names: What they are called, as its file says; empty where it does not.
+    """
 
     name: str
     image_shape: tuple[int, int, int]
     classes: int
+    class_names: tuple[str, ...]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Float32 [n, height, width, channels] in [0, 1] → float32 [n, classes], probabilities."""
@@ -72,6 +84,7 @@ class LiteRT:
             interpreter = self._sized(1)
         self.image_shape = _image_shape(interpreter.get_input_details()[0]["shape"])
         self.classes = int(interpreter.get_output_details()[0]["shape"][-1])
+        self.class_names = _archived_names(data)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """In batches of powers of two, for each of which an interpreter is ready."""
@@ -115,6 +128,7 @@ class OnnxRuntime:
         self._entry = entry.name
         self.image_shape = _image_shape(entry.shape)
         self.classes = int(answer.shape[-1])
+        self.class_names = tuple(self._session.get_modelmeta().custom_metadata_map.get("labels", "").splitlines())
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """All at once."""
@@ -138,6 +152,7 @@ class Keras:
             model = keras.saving.load_model(path, compile=False)
         self.image_shape = _image_shape(model.input_shape)
         self.classes = int(model.output_shape[-1])
+        self.class_names = _archived_names(data)
         entry = tf.TensorSpec((None, *self.image_shape), tf.float32)
         self._graph = tf.function(lambda images: model(images, training=False), input_signature=[entry])
 
@@ -145,6 +160,18 @@ class Keras:
         """All at once."""
         answer: np.ndarray = self._graph(images).numpy()
         return answer
+
+
+def _archived_names(data: bytes) -> tuple[str, ...]:
+    """The lines of `labels.txt` in a model that is an archive, too."""
+    file = io.BytesIO(data)
+    if not zipfile.is_zipfile(file):
+        return ()
+    with zipfile.ZipFile(file) as archive:
+        if LABELS not in archive.namelist():
+            return ()
+        with archive.open(LABELS) as labels:
+            return tuple(labels.read(MOST_LABEL_BYTES).decode().splitlines())
 
 
 _spoken = threading.Event()

@@ -68,7 +68,8 @@ class Model:
         self.file = file
         self.engine: Engine = load_engine(data, file.path.suffix, str(file.path), threads)
         self.pen = None if file.guessed and self.engine.image_shape != MNIST_SHAPE else file.pen
-        self.class_names = file.class_names or tuple(str(label) for label in range(self.engine.classes))
+        known = file.class_names or self.engine.class_names
+        self.class_names = known or tuple(str(label) for label in range(self.engine.classes))
         if len(self.class_names) != self.engine.classes:
             raise NoModelError(
                 f"{file.path}: expected a model of {len(self.class_names)} classes. Received: {self.engine.classes}."
@@ -121,7 +122,7 @@ def find_model(
 
 
 def _named(path: Path, preparation: Preparation) -> ModelFile:
-    """A file that a person names says nothing of its classes; 28 x 28 grey pixels are taken for MNIST's."""
+    """Of a file that a person names, nothing is known but what it says; 28 x 28 grey pixels are taken for MNIST's."""
     try:
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

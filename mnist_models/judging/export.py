@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
     import keras
 
 
+LABELS = "labels.txt"  # in the file: the names of the classes, a line each
+
+
 class ExportedModel(SealedRecord):
     """A `.keras` file: float32 [n, height, width, channels] in [0, 1] → float32 [n, classes], probabilities.
 
     Attributes:
-        file: The file; its bytes hold the time at which it was written, too.
+        file: The file; its bytes hold the time at which it was written, and the names of the classes, too.
         weights: SHA-256 of the weights alone: two models that are the same to the bit have the same.
     """
 
@@ -55,8 +60,15 @@ def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, ro
         path = Path(folder) / "model.keras"
         ensemble = keras.Model(inputs, average, name="ensemble")
         ensemble.save(path)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(LABELS), labels_text(dataset.names))
         file = store.write(f"weights/{key}.keras", path.read_bytes())
         return ExportedModel(key=key, file=file, weights=weights_digest(ensemble))
+
+
+def labels_text(names: Sequence[str]) -> str:
+    """Returns the names of the classes, a line each; those that have several lines, on one."""
+    return "".join(" ".join(name.split()) + "\n" for name in names)
 
 
 def weights_digest(model: keras.Model) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 PartName = Literal["train", "validation", "test"]
 ImageShape = tuple[int, int, int]
-CHUNK_BYTES = 2**23  # pixels in memory at a time, for each of those who hold a chunk
+CHUNK_BYTES = 2**22  # pixels in memory at a time, for each of those who hold a chunk
 
 
 class DataError(ValueError):

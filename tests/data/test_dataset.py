@@ -55,6 +55,13 @@ def test_groups_are_never_split(data: st.DataObject) -> None:
     assert not set(groups[first]) & set(groups[second])
 
 
+def test_a_split_has_large_and_small_groups_as_the_whole() -> None:
+    groups = np.r_[np.repeat(np.arange(24), 25), np.arange(24, 624)]
+    _, chosen = grouped_split(np.arange(1200) % 3, groups, 200, 1)
+    assert len(chosen) == pytest.approx(200, abs=15)
+    assert (groups[chosen] < 24).mean() == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_split_of_many_small_groups_has_the_mix_of_the_whole() -> None:
     generator = np.random.default_rng(0)
     groups = generator.integers(0, 300, 3_000)

@@ -19,12 +19,14 @@ from mnist_models.export.exporting import ask_model, write_form
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.settings import Form, parse_command_line
 from mnist_models.foundation.store import Store
+from mnist_models.inference.engines import load_engine
 from mnist_models.judging.export import export_ensemble
 from mnist_models.networks.by_name import build_network
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
 from tests.conftest import ROOT
 
+NAMES = ("zero", "one", "two", "three", "four", "fünf", "six", "seven", "eight", "nine to ten")
 FORMS: tuple[Form, ...] = ("savedmodel", "litert", "litert_int8", "onnx")
 RESIDUAL = {"stem_filters": 4, "middle_filters": 8, "filters": 16, "views": "shifts"}
 
@@ -34,6 +36,7 @@ def exported(store: Store, dataset: DatasetReference, tmp_path_factory: pytest.T
     """A folder as a run leaves it: a model in all forms, and five images."""
     spec = TrainingSpec(network="residual", hyperparameters=RESIDUAL, epochs=3, batch_size=50)
     member = fit(spec, dataset, store.root, key="form-member", keep_weights=True)
+    dataset = DatasetReference(**{**dict(dataset), "seal": "", "class_names": NAMES})
     model = export_ensemble([member], dataset, store.root, key="export-forms")
     folder = tmp_path_factory.mktemp("run")
     shutil.copyfile(store.verify(model.file), folder / "model.keras")
@@ -66,6 +69,17 @@ def test_a_form_answers_as_the_model(form: ExportedForm, store: Store, dataset: 
     else:
         assert form.labels_equal == form.images
         assert form.largest_difference < 1e-5
+
+
+@pytest.mark.parametrize("name", ["model.keras", "savedmodel", "model.tflite", "model_int8.tflite", "model.onnx"])
+def test_a_file_says_what_its_classes_are_called(name: str, exported: Path) -> None:
+    path = exported / name
+    if not path.exists():
+        pytest.skip('onnxruntime or tf2onnx not installed: pip install -e ".[export]"')
+    if path.is_dir():
+        assert tuple((path / "assets.extra/labels.txt").read_text().splitlines()) == NAMES
+    else:
+        assert load_engine(path.read_bytes(), path.suffix, name).class_names == NAMES
 
 
 @pytest.mark.slow
