@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mnist_models.data import preprocessing
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.data.preprocessing import EMBEDDED, preprocess
+from mnist_models.foundation import files
 from mnist_models.foundation.store import Store
+from mnist_models.sources import source, tables
 from tests.sources.forms import FORMS, Images, can_hold
 
 NUMBERS = st.integers(0, 255).map(str)
@@ -63,6 +66,26 @@ def test_each_form_is_the_same_data_set(tmp_path_factory: pytest.TempPathFactory
         ) == sorted(
             (image.tobytes(), label) for part in expected for image, label in zip(*data.parts[part], strict=True)
         )
+
+
+@pytest.mark.parametrize("form", ["idx", "pictures", "csv"])
+def test_a_data_set_of_many_chunks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """Chunks and windows of a dozen images are merged, and what is written is let go; some images are equal."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (500, 4, 3, 1), dtype=np.uint8)
+    images[100:150] = images[7]
+    labels = [str(number % 3) for number in range(500)]
+    data = Images({"train": (images[:400], labels[:400]), "test": (images[400:], labels[400:])})
+    path = FORMS[form](data, tmp_path / form)
+    expected = ingest(path, tmp_path / "whole")[1]
+    for module, name in ((source, "CHUNK_BYTES"), (tables, "CHUNK_BYTES"), (preprocessing, "WINDOW_BYTES")):
+        monkeypatch.setattr(module, name, 150)
+    monkeypatch.setattr(files, "LARGE_PIECE", 100)
+    monkeypatch.setattr(files, "CACHED", 1_000)
+    store, found = ingest(path, tmp_path / "parts")
+    assert found.fingerprint == expected.fingerprint
+    assert found.files["x_train"] == expected.files["x_train"]
+    assert len(read_split(store, found, "train+validation")) == 400
 
 
 def test_mnist_is_the_embedded_one_in_whatever_form(tmp_path: Path) -> None:
