@@ -22,6 +22,7 @@ from mnist_models.data.pen import measure_pen
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.export.exporting import write_form
 from mnist_models.export.form import ExportedForm
+from mnist_models.foundation.settings import Form
 from mnist_models.foundation.store import Store
 from mnist_models.judging.export import export_ensemble
 from mnist_models.optimizers.optimizer import Optimizer
@@ -93,10 +94,11 @@ def train_fruit(root: Path) -> Store:
     dataset = preprocess(store, data=root / "fruit.npz", images=None, seed=1, key="dataset-fruit")
     member = fit(FRUIT_SPEC, dataset, root, key="member", keep_weights=True)
     file = export_ensemble([member], dataset, root, key="model").file
-    written = write_form("litert", file, dataset, 0.0, root, key="form")
+    forms: tuple[Form, ...] = ("litert", "litert_int8")
+    written = {form: write_form(form, file, dataset, 0.0, root, key=form) for form in forms}
     changes = {
-        "run": "fruit", "model": file, "exports": {"litert": written.compare(written.answers, "form")},
-        "image_shape": dataset.image_shape, "classes": 3,
+        "run": "fruit", "model": file, "image_shape": dataset.image_shape, "classes": 3,
+        "exports": {form: one.compare(written["litert"].answers, form) for form, one in written.items()},
         "class_names": dataset.class_names, "pen": measure_pen(read_split(store, dataset, "train").x),
     }  # fmt: skip
     promote(store, challenger(store, "fruit", **changes), "a test", "fruit")

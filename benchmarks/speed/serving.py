@@ -1,8 +1,8 @@
 """How fast the server answers, beside a FastAPI handler that calls `model.predict`; what it costs; what it bears.
 
 `python -m benchmarks.speed.serving MODEL.keras` needs the model of a run (`artifacts/latest/model.keras`). Its first
-member and its whole ensemble are written as LiteRT; the handler has the first member as Keras runs it. Server, client
-and handler share this machine's cores. Takes four minutes.
+member and its whole ensemble are written as LiteRT, the member in int8, too; the handler has the first member as Keras
+runs it. Server, client and handler share this machine's cores. Takes four minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
+from mnist_models.data.dataset import scale
 from mnist_models.data.preprocessing import EMBEDDED
 from mnist_models.inference.pictures import encode
 
@@ -45,14 +46,15 @@ def main() -> None:
     single = [_post("image/png", encode(image[..., None])) for image in images[:200]]
     batches = [_post("application/x-npy", _as_npy(images[at : at + BATCH])) for at in range(0, 2000, BATCH)]
     with tempfile.TemporaryDirectory() as folder:
-        member, ensemble = _convert(options.model, Path(folder))
+        models = _convert(options.model, Path(folder))
         figures: list[Figure] = []
         ratios: list[Ratio] = []
-        for name, model in (("ensemble", ensemble), ("single member", member)):
+        found: dict[str, list[float]] = {}
+        for name, model in models.items():
             starts = [_cold_start(model) for _ in range(repetitions)]
             with run_server([*SERVE, "--model", str(model)]) as (port, pid):
                 p50, p99 = _latencies(port, single, seconds, repetitions)
-                rates = [_rate(port, batches, seconds) for _ in range(repetitions)]
+                rates = found[name] = [_rate(port, batches, seconds) for _ in range(repetitions)]
                 memory = _memory(pid)
             figures += [
                 Figure(f"{name}: one picture a request, median", "ms", p50),
@@ -77,9 +79,13 @@ def main() -> None:
                 Figure("model.predict: memory after all that", "MB", [_memory(pid)]),
             ]
     ratios += [
-        at_least("single member: images/s in batches", statistics.median(rates), 1, 2000),
-        at_least(f"batches of {BATCH}: server to model.predict", statistics.median(rates), statistics.median(peer), 5),
+        at_least("single member: images/s in batches", statistics.median(found["single member"]), 1, 2000),
         at_least("one picture: model.predict to server", statistics.median(peer_p50), statistics.median(p50), 5),
+    ]
+    ratios += [
+        at_least(f"batches of {BATCH}: {name} to model.predict", statistics.median(found[name]), middle, 5)
+        for name in ("single member", "single member, int8")
+        for middle in (statistics.median(peer),)
     ]
     report("Serving", figures, ratios, options)
 
@@ -90,19 +96,23 @@ def _latencies(port: int, single: list[bytes], seconds: float, repetitions: int)
     return [float(np.percentile(one, 50)) for one in found], [float(np.percentile(one, 99)) for one in found]
 
 
-def _convert(path: Path, folder: Path) -> tuple[Path, Path]:
-    """Writes the first member and the ensemble as LiteRT."""
+def _convert(path: Path, folder: Path) -> dict[str, Path]:
+    """Writes the ensemble, its first member, and that in int8 as LiteRT."""
     import keras
 
     from mnist_models.export.conversion import convert
 
     model = keras.saving.load_model(path)
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)] or [model]
-    written = []
-    for name, each in (("member", members[0]), ("ensemble", model)):
+    forms = {
+        "ensemble": (model, "litert"),
+        "single member": (members[0], "litert"),
+        "single member, int8": (members[0], "litert_int8"),
+    }
+    calibration = scale(np.load(EMBEDDED)["x_train"][::300, ..., None])
+    for name in forms:
         (folder / name).mkdir()
-        written.append(convert(each, "litert", folder / name, np.zeros((1, *model.input_shape[1:]), np.float32)))
-    return written[0], written[1]
+    return {name: convert(*form, folder / name, calibration) for name, form in forms.items()}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from mnist_models.inference.engines import EngineError, load_engine
 from mnist_models.inference.model import Model, NoModelError, find_model
 from mnist_models.inference.pictures import decode
 from mnist_models.inference.saliency import draw_saliency, draw_seen, saliency
-from tests.serving import ROOT
+from tests.serving import FRUIT, ROOT, draw_fruit
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,15 @@ def test_onnx_answers_as_litert(champion: Store, digits: np.ndarray, tmp_path: P
     [path] = tmp_path.glob("*.onnx")
     onnx = Model(find_model(champion, path))
     assert np.abs(onnx.predict(digits) - Model(find_model(champion)).predict(digits)).max() < 1e-4
+
+
+def test_int8_is_asked_for_by_name_and_is_close(fruit: Store) -> None:
+    rng = np.random.default_rng(5)
+    images = np.stack([np.asarray(draw_fruit(name, rng).resize((40, 32))) for name in FRUIT for _ in range(10)])
+    files = [find_model(fruit, form=form, champion="fruit") for form in (None, "litert_int8")]
+    assert [file.path.name for file in files] == ["model.tflite", "model_int8.tflite"]
+    exact, close = (Model(file).predict(images).argmax(axis=1) for file in files)
+    assert (exact == close).mean() >= 0.9
 
 
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx", ".keras"])

@@ -191,6 +191,7 @@ def test_a_model_of_other_classes_shows_their_names_and_takes_pictures(browser: 
             expect_answer(tab, name)
         assert tab.locator("#bars .best .name").text_content() == name
         assert tab.locator("#seen").evaluate("img => [img.naturalWidth, img.naturalHeight]") == [40, 32]
+        tab.wait_for_timeout(300)  # until the bars have come to rest
         tab.screenshot(path=SCREENSHOTS / "demo_pictures.png")
         assert not serious_problems(tab)
 
