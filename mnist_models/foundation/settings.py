@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: float = Field(default=4.5, gt=0, description="Epochs at most of the grid's best: its last rung.")
+    grid_epochs: float = Field(default=3.0, gt=0, description="Epochs at most of the grid's best: its last rung.")
     fully_connected_batch_size: int = Field(
         default=256, ge=1, description="Images per step of the trainings of the grid and of Hyperband."
     )
@@ -168,12 +168,12 @@ class Settings(BaseSettings):
     hyperband_factor: int = Field(default=3, ge=2, description="Hyperband keeps one trial in so many.")
     rungs: int = Field(default=3, ge=1, description="Of all other searches: a third climbs to three times the epochs.")
     bayesian_trials: int = Field(default=9, ge=1, description="Architectures that the CNN's search tries.")
-    bayesian_epochs: float = Field(default=0.6, gt=0, description="Epochs of its last rung.")
-    augmentation_trials: int = Field(default=9, ge=1, description="Augmentations that are tried.")
-    augmentation_epochs: float = Field(default=0.4, gt=0, description="Epochs of that search's last rung.")
-    learning_rate_epochs: float = Field(default=0.4, gt=0, description="Epochs of the learning rates' last rung.")
+    bayesian_epochs: float = Field(default=0.45, gt=0, description="Epochs of its last rung.")
+    augmentation_trials: int = Field(default=6, ge=1, description="Augmentations that are tried.")
+    augmentation_epochs: float = Field(default=0.3, gt=0, description="Epochs of that search's last rung.")
+    learning_rate_epochs: float = Field(default=0.3, gt=0, description="Epochs of the learning rates' last rung.")
     recipe_trials: int = Field(default=9, ge=1, description="Recipes of the residual network that are tried.")
-    recipe_epochs: float = Field(default=1.1, gt=0, description="Epochs of that search's last rung.")
+    recipe_epochs: float = Field(default=0.9, gt=0, description="Epochs of that search's last rung.")
     recipe_seeds: int = Field(default=1, ge=1, description="Trainings of each recipe at the last rung.")
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."

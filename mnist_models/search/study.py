@@ -17,7 +17,7 @@ from mnist_models.training.specification import TrainingSpec
 
 USUAL_RATES = {"muon": 0.1, "sgd": 0.2, "adam": 4e-3}  # what a factor of 1 stands for
 COOLDOWN = 0.3  # of a trial's images, where its learning rate falls at the end
-FIRST_VALIDATION = 2_500  # images that judge the first of several rungs: enough to drop what is clearly worse
+FIRST_VALIDATION = 2_500  # images that judge the first of several rungs; the second is judged by twice as many
 
 
 class Rung(Record):
@@ -125,8 +125,8 @@ class Study(Record):
             cooldown = COOLDOWN if spec.optimizer.schedule == "cooldown" else 0.0
             update["shares"] = shares(proposal.budgets, train, selection=spec.selection, cooldown=cooldown)
             update["epochs"] = len(shares(proposal.budgets, train, selection=spec.selection, cooldown=cooldown))
-            if proposal.rung == 0 and not proposal.last and cooldown:
-                update["validation_images"] = FIRST_VALIDATION
+            if not proposal.last and cooldown:
+                update["validation_images"] = FIRST_VALIDATION * (proposal.rung + 1)
         return spec.model_copy(update=update)
 
 
