@@ -59,7 +59,7 @@ def baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpec
         precision=settings.precision,
         seed=settings.seed,
     )
-    return finished(spec, settings, dataset)
+    return finished(spec, settings.model_copy(update={"cnn_epochs": settings.baseline_epochs}), dataset)
 
 
 @flow(name="cnn_bayesian", flow_run_name="cnn_bayesian {settings.profile}")

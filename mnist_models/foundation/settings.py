@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     epoch_images: int = Field(
         default=50_000, ge=1, description="Training images of an epoch, whatever there are: all budgets count in these."
     )
-    baseline_epochs: int = Field(default=5, ge=1, description="Epochs of the fully connected baseline.")
+    baseline_epochs: int = Field(default=5, ge=1, description="Epochs of both baselines.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
     grid_epochs: float = Field(default=3.0, gt=0, description="Epochs at most of the grid's best: its last rung.")
     fully_connected_batch_size: int = Field(
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     cnn_schedule: Literal["constant", "linear"] = Field(
         default="linear", description="Learning rate of the CNN baseline and of retrained CNNs: constant, or down to 0."
     )
-    cnn_epochs: int = Field(default=2, ge=1, description="Epochs at most of the CNN baseline and of retrained CNNs.")
+    cnn_epochs: int = Field(default=2, ge=1, description="Epochs at most of retrained CNNs.")
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")
