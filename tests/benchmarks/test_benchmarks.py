@@ -32,9 +32,8 @@ def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path
     check(name, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["accuracy.foreign_digits", "speed.strokes", pytest.param("speed.serving", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["accuracy.foreign_digits", "speed.strokes", "speed.serving"])
 def test_a_benchmark_of_a_model_in_use(name: str, champion: Store, tmp_path: Path) -> None:
     if name == "speed.strokes" and shutil.which("chromium") is None:
         pytest.skip("chromium is missing: apt install chromium")
