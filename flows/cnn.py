@@ -59,7 +59,7 @@ def baseline_spec(settings: Settings, dataset: DatasetReference) -> TrainingSpec
         precision=settings.precision,
         seed=settings.seed,
     )
-    return finished(spec, settings.model_copy(update={"cnn_epochs": settings.baseline_epochs}), dataset)
+    return finished(spec, settings, dataset, epochs=settings.baseline_epochs)
 
 
 @flow(name="cnn_bayesian", flow_run_name="cnn_bayesian {settings.profile}")
@@ -165,17 +165,26 @@ def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
     )
 
 
-def finished(spec: TrainingSpec, settings: Settings, dataset: DatasetReference) -> TrainingSpec:
+def finished(
+    spec: TrainingSpec, settings: Settings, dataset: DatasetReference, *, epochs: int | None = None
+) -> TrainingSpec:
     """How a CNN is trained in the end: longer than a trial, to the end of a falling rate or until it gets no better.
 
     Statistics of batch normalisation are taken anew at the end of a falling rate: after few steps, those of training
     are still far from the truth.
+
+    Args:
+        spec: Of the network.
+        settings: How long, on which schedule.
+        dataset: On what.
+        epochs: At most; those of the settings if none.
     """
+    epochs = epochs or settings.cnn_epochs
     falling = settings.cnn_schedule == "linear"
     return spec.model_copy(
         update={
-            "epochs": settings.cnn_epochs,
-            "shares": even_shares(settings.cnn_epochs, settings.epoch_images, dataset.train),
+            "epochs": epochs,
+            "shares": even_shares(epochs, settings.epoch_images, dataset.train),
             "patience": None if falling else settings.patience,
             "optimizer": spec.optimizer.model_copy(update={"schedule": settings.cnn_schedule}),
             "recalibrate": falling and spec.hyperparameters.get("batch_normalization") is not False,

@@ -19,7 +19,6 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -178,7 +177,7 @@ def _measure_all(options: argparse.Namespace) -> None:
     report("Search quality", figures, claims, options)
 
 
-def _arguments() -> Any:
+def _arguments() -> argparse.ArgumentParser:
     parser = arguments(__doc__)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keeps what was measured, and goes on from it")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="searches of each side (default: 3)")
