@@ -5,6 +5,7 @@ from __future__ import annotations
 from flows.preprocessing import preprocessing
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
+from tasks.meeting import meet_workers
 from tasks.time_budget import Planner, fit_to_time
 
 
@@ -19,5 +20,6 @@ def begin(
         stage: What begins.
         planner: Says what it will train, with all that it needs.
     """
+    meet_workers(settings)
     dataset = dataset or preprocessing(settings)
     return fit_to_time(settings, dataset, stage, planner), dataset

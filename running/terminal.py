@@ -55,6 +55,7 @@ def ready(settings: Settings) -> Settings:
     from mnist_models.data.preprocessing import open_data
     from mnist_models.foundation.store import Store
     from mnist_models.sources.source import DataError
+    from running.reaching import check_cluster
     from tasks.options import options_of
 
     try:
@@ -62,6 +63,8 @@ def ready(settings: Settings) -> Settings:
         open_data(settings.data, options_of(settings))
         if settings.mlflow and importlib.util.find_spec("mlflow") is None:
             raise ModuleNotFoundError('Expected mlflow for --mlflow: pip install -e ".[mlflow]". Received: none')
+        if settings.cluster:
+            check_cluster(settings.cluster)
     except (DataError, OSError, ModuleNotFoundError) as error:
         _refuse(str(error))
     prepare()

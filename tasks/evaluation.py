@@ -18,8 +18,8 @@ from mnist_models.training.result import TrainingResult
 from tasks.caching import DURABLE, compute
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers.interface import Turn
-from tasks.workers.started import start_workers
+from tasks.workers.interface import Turn, Workplace
+from tasks.workers.started import start_workers, workplace_of
 
 
 @task(name="evaluate", task_run_name="evaluate {stage} on the test set", **RETRIED, **DURABLE)
@@ -29,30 +29,30 @@ def evaluate_task(
     members: list[TrainingResult],
     dataset: DatasetReference,
     root: Path,
-    workers: int,
+    place: Workplace,
     reserve: float,
     key: str,
 ) -> FinalResult:
     """Reads the test set; see `mnist_models.judging.evaluation.evaluate_final`."""
-    return start_workers(workers).run(Turn(), evaluate_final, stage, members, dataset, root, reserve=reserve, key=key)
+    return start_workers(place).run(Turn(), evaluate_final, stage, members, dataset, root, reserve=reserve, key=key)
 
 
 @task(name="export", task_run_name="export model.keras", **RETRIED, **DURABLE)
 @stoppable
 def export_task(
-    members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
+    members: list[TrainingResult], dataset: DatasetReference, root: Path, place: Workplace, key: str
 ) -> ExportedModel:
     """Writes the final model as one file; see `mnist_models.judging.evaluation.export_ensemble`."""
-    return start_workers(workers).run(Turn(), export_ensemble, members, dataset, root, key=key)
+    return start_workers(place).run(Turn(), export_ensemble, members, dataset, root, key=key)
 
 
 @task(name="predict", task_run_name="predict images without labels", **RETRIED, **DURABLE)
 @stoppable
 def predict_task(
-    members: list[TrainingResult], dataset: DatasetReference, root: Path, workers: int, key: str
+    members: list[TrainingResult], dataset: DatasetReference, root: Path, place: Workplace, key: str
 ) -> Predictions:
     """Predicts what is not labelled; see `mnist_models.judging.predictions.predict_unlabelled`."""
-    return start_workers(workers).run(Turn(), predict_unlabelled, members, dataset, root, key=key)
+    return start_workers(place).run(Turn(), predict_unlabelled, members, dataset, root, key=key)
 
 
 def evaluate_members(
@@ -65,7 +65,7 @@ def evaluate_members(
     root = Store(settings.store).root
     result: FinalResult
     result, _ = compute(
-        evaluate_task, settings, stage, members, dataset, root, settings.workers, settings.reserve, key=key
+        evaluate_task, settings, stage, members, dataset, root, workplace_of(settings), settings.reserve, key=key
     )
     return result
 
@@ -76,7 +76,7 @@ def export_members(members: list[TrainingResult], dataset: DatasetReference, set
     key = f"export-{digest([[member.key for member in members], dataset.fingerprint, code])}"
     root = Store(settings.store).root
     exported: ExportedModel
-    exported, _ = compute(export_task, settings, members, dataset, root, settings.workers, key=key)
+    exported, _ = compute(export_task, settings, members, dataset, root, workplace_of(settings), key=key)
     return exported
 
 
@@ -86,5 +86,5 @@ def predict_members(members: list[TrainingResult], dataset: DatasetReference, se
     key = f"predictions-{digest([[member.key for member in members], dataset.fingerprint, code])}"
     root = Store(settings.store).root
     predictions: Predictions
-    predictions, _ = compute(predict_task, settings, members, dataset, root, settings.workers, key=key)
+    predictions, _ = compute(predict_task, settings, members, dataset, root, workplace_of(settings), key=key)
     return predictions

@@ -25,9 +25,9 @@ from tasks.artifacts import page
 from tasks.caching import DURABLE, exclusively, submit
 from tasks.retrying import RETRIED
 from tasks.stopping import STOPPED, stoppable
-from tasks.workers.interface import Turn
+from tasks.workers.interface import Turn, Workplace
 from tasks.workers.process import quiet_import
-from tasks.workers.started import start_workers
+from tasks.workers.started import start_workers, workplace_of
 
 LOG = logging.getLogger(__name__)
 SOON = Turn(priority=-1)  # what all forms wait for, before forms that are yet to begin
@@ -61,12 +61,12 @@ def export_form_task(
     dataset: DatasetReference,
     reserve: float,
     root: Path,
-    workers: int,
+    place: Workplace,
     expected: Shared,
     key: str,
 ) -> ExportedForm:
     """Writes a form and compares it; see `mnist_models.export.exporting`."""
-    written = start_workers(workers).run(Turn(), write_quietly, form, model, dataset, reserve, root, key=key)
+    written = start_workers(place).run(Turn(), write_quietly, form, model, dataset, reserve, root, key=key)
     return written.compare(expected.get(), key)
 
 
@@ -84,12 +84,13 @@ def export_forms(model: ExportedModel, dataset: DatasetReference, settings: Sett
     keys = {form: _key(form, model, dataset, settings) for form in _possible(settings)}
     root = Store(settings.store).root
     ask = functools.partial(ask_model, model.file, dataset, settings.reserve, root)
-    expected = Shared(lambda: start_workers(settings.workers).run(SOON, ask))
+    place = workplace_of(settings)
+    expected = Shared(lambda: start_workers(place).run(SOON, ask))
     with exclusively(settings, *keys.values()):
         futures = {
             form: submit(
                 export_form_task, settings, form, model.file, dataset, settings.reserve, root,
-                settings.workers, expected, key=key,
+                place, expected, key=key,
             )
             for form, key in keys.items()
         }  # fmt: skip

@@ -24,8 +24,8 @@ from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.suiting import suited
-from tasks.workers.interface import Turn
-from tasks.workers.started import start_workers
+from tasks.workers.interface import Turn, Workplace
+from tasks.workers.started import start_workers, workplace_of
 
 LOG = logging.getLogger(__name__)
 STAGE = "labels"
@@ -34,13 +34,13 @@ STAGE = "labels"
 @task(name="judge_fold", task_run_name="labels fold {number}", **RETRIED, **DURABLE)
 @stoppable
 def judge_fold_task(
-    number: int, spec: TrainingSpec, dataset: DatasetReference, folds: int, root: Path, workers: int, key: str
+    number: int, spec: TrainingSpec, dataset: DatasetReference, folds: int, root: Path, place: Workplace, key: str
 ) -> FoldResult:
     """Trains on all folds but one in a worker process; see `mnist_models.judging.out_of_fold.judge_fold`."""
     name = f"fold {number}"
     turn = Turn(begun=lambda: PROGRESS.begin(STAGE, name))
     checkpoint = f"checkpoints/{key}.npz"
-    result = start_workers(workers).run(
+    result = start_workers(place).run(
         turn, judge_fold, spec, dataset, number - 1, folds, root, key=key, checkpoint=checkpoint
     )
     PROGRESS.end(STAGE, name, None)
@@ -84,7 +84,7 @@ def _judge_folds(spec: TrainingSpec, dataset: DatasetReference, settings: Settin
     keys = {number: f"fold-{digest([*content, number])}" for number in range(1, folds + 1)}
     with exclusively(settings, *keys.values()):
         futures = [
-            submit(judge_fold_task, settings, number, spec, dataset, folds, root, settings.workers, key=key)
+            submit(judge_fold_task, settings, number, spec, dataset, folds, root, workplace_of(settings), key=key)
             for number, key in keys.items()
         ]
         results = [future.result() for future in futures]

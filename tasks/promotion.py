@@ -25,8 +25,8 @@ from tasks.champion_events import tell
 from tasks.reporting import lineage_of
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers.interface import Turn
-from tasks.workers.started import start_workers
+from tasks.workers.interface import Turn, Workplace
+from tasks.workers.started import start_workers, workplace_of
 
 LOG = logging.getLogger(__name__)
 
@@ -41,13 +41,11 @@ def promote_task(
     reserve: float,
     rules: Rules,
     root: Path,
-    workers: int,
+    place: Workplace,
     key: str,
 ) -> Decision:
     """Compares a challenger with the champion; see `mnist_models.champion.comparison.face_champion`."""
-    return start_workers(workers).run(
-        Turn(), face_champion, challenger, champion, dataset, reserve, rules, root, key=key
-    )
+    return start_workers(place).run(Turn(), face_champion, challenger, champion, dataset, reserve, rules, root, key=key)
 
 
 def promote_model(run: Run, model: ExportedModel) -> Run:
@@ -102,7 +100,7 @@ def _decide(run: Run, model: ExportedModel, champion: Champion | None) -> Decisi
     decision: Decision
     decision, _ = compute(
         promote_task, settings, run.name, model.file, champion, dataset, settings.reserve, rules, root,
-        settings.workers, key=key,
+        workplace_of(settings), key=key,
     )  # fmt: skip
     return decision
 

@@ -24,7 +24,7 @@ from tasks.progress import PROGRESS, Progress
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers.interface import Turn
-from tasks.workers.started import start_workers
+from tasks.workers.started import start_workers, workplace_of
 
 LOG = logging.getLogger(__name__)
 ORCHESTRATION = 0.03  # of the time: what is not training
@@ -76,7 +76,7 @@ def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings:
 
 def measure_here(kinds: list[Network], dataset: DatasetReference, settings: Settings) -> Measured:
     """Returns what trainings cost while all workers train, each as much as the others."""
-    workers, root = start_workers(settings.workers), Store(settings.store).root
+    workers, root = start_workers(workplace_of(settings)), Store(settings.store).root
     with ThreadPoolExecutor(workers.count, thread_name_prefix="measure") as threads:
         measured = threads.map(
             lambda _: workers.run(Turn(), measure, kinds, dataset, root, settings.precision), range(workers.count)

@@ -20,8 +20,8 @@ from tasks.planning import place_of
 from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers.interface import Turn
-from tasks.workers.started import start_workers
+from tasks.workers.interface import Turn, Workplace
+from tasks.workers.started import start_workers, workplace_of
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
@@ -43,7 +43,7 @@ def train_task(
     spec: TrainingSpec,
     dataset: DatasetReference,
     root: Path,
-    workers: int,
+    place: Workplace,
     priority: int,
     checkpoint: str,
     keep_weights: bool,
@@ -53,7 +53,7 @@ def train_task(
     """Trains one network in a worker process; see `mnist_models.training.loop.fit`."""
     stage, training = place_of(name)
     turn = Turn(priority, begun=lambda: PROGRESS.begin(stage, training))
-    result = start_workers(workers).run(
+    result = start_workers(place).run(
         turn, fit, spec, dataset, root,
         key=key, checkpoint=checkpoint, keep_weights=keep_weights, keep_judged=keep_judged,
     )  # fmt: skip
@@ -142,7 +142,7 @@ def _submit(
     store, priority = Store(settings.store), STAGE_NUMBER.get()
     root, name = store.root, name if settings.refresh else _named_as_found(name, store, key)
     return submit(
-        train_task, settings, name, spec, dataset, root, settings.workers, priority, checkpoint,
+        train_task, settings, name, spec, dataset, root, workplace_of(settings), priority, checkpoint,
         keep_weights, keep_judged, key=key,
     )  # fmt: skip
 

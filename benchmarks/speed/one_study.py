@@ -52,7 +52,7 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     from mnist_models.search.study import OracleSpec, Rung, Study
     from mnist_models.training.specification import TrainingSpec
     from tasks.tuning import run_study
-    from tasks.workers.started import start_workers
+    from tasks.workers.started import start_workers, workplace_of
 
     figures: dict[str, float] = {}
     bracket = (
@@ -74,7 +74,7 @@ def search(options: argparse.Namespace, folder: Path) -> dict[str, float]:
             precision=settings.precision,
             seed=options.seed,
         )
-        pool = start_workers(settings.workers)
+        pool = start_workers(workplace_of(settings))
         for executor in pool._all:
             executor.submit(os.getpid).result()  # started, with TensorFlow imported
         start = time.perf_counter()

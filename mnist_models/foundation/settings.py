@@ -138,6 +138,17 @@ class Settings(BaseSettings):
         default=1, ge=1, le=2**31 - 1, description="Of split, weights, order, augmentation and proposals."
     )
     workers: int = Field(default=os.cpu_count() or 1, ge=1, le=256, description="Training processes, one thread each.")
+    cluster: str | None = Field(
+        default=None,
+        pattern=r"^(tcp|tls|ws|wss)://[^/\s:]+:\d+$",
+        description="Address of a Dask scheduler whose workers train, tcp://host:8786; this machine's if none "
+        "(docs/scaling.md).",
+    )
+    cluster_resources: str | None = Field(
+        default=None,
+        pattern=r"^[\w-]+=\d+(\.\d+)?(e\d+)?(,[\w-]+=\d+(\.\d+)?(e\d+)?)*$",
+        description="What a training takes of a worker of the cluster, as its workers name it: GPU=1,MEMORY=4e9.",
+    )
     window: int = Field(
         default=4, ge=1, le=256, description="Open trials of a study; changes its proposals, unlike the workers."
     )
@@ -207,6 +218,12 @@ class Settings(BaseSettings):
     mlflow: str | None = Field(
         default=None, description="URI of an MLflow tracking server that the run is sent to, too."
     )
+
+    @property
+    def needed_resources(self) -> tuple[tuple[str, float], ...]:
+        """The names and amounts in `cluster_resources`."""
+        pairs = (pair.split("=") for pair in (self.cluster_resources or "").split(",") if pair)
+        return tuple((name, float(amount)) for name, amount in pairs)
 
     @property
     def export_forms(self) -> tuple[Form, ...]:

@@ -8,7 +8,8 @@ from mnist_models.foundation.records import SealedRecord, digest
 from mnist_models.foundation.settings import Settings
 from mnist_models.training.cost import Costs
 
-PLACES = {"store", "data", "workers", "refresh"}  # settings that say where and how fast, not what
+# Settings that say where and how fast, not what
+PLACES = {"store", "data", "workers", "cluster", "cluster_resources", "refresh"}
 
 
 class TimePlan(SealedRecord):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
@@ -31,14 +32,29 @@ class Turn:
     begun: Callable[[], None] = lambda: None
 
 
-class Workers(Protocol):
-    """Workers that take functions: processes of this machine (`tasks.workers.local`), or of others.
+@dataclass(frozen=True)
+class Workplace:
+    """Where work runs.
 
     Attributes:
-        count: How many functions run at a time.
+        processes: How many of this machine, where there is no cluster.
+        cluster: Address of a Dask scheduler; None for this machine.
+        store: The folder that all workers of the cluster must see; None where results lie elsewhere.
+        resources: What a training takes of a worker of the cluster, by the names that its workers use.
     """
 
-    count: int
+    processes: int
+    cluster: str | None = None
+    store: Path | None = None
+    resources: tuple[tuple[str, float], ...] = ()
+
+
+class Workers(Protocol):
+    """Workers that take functions: processes of this machine (`tasks.workers.local`), or of others (`tasks.cluster`)."""
+
+    @property
+    def count(self) -> int:
+        """How many functions run at a time."""
 
     def run(self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a function in a worker and waits for what it returns.

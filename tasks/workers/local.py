@@ -7,8 +7,6 @@ had; the others go on. One that has grown too large is replaced between two task
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import multiprocessing
 import os
 import signal
@@ -23,6 +21,7 @@ from pathlib import Path
 
 from tasks.workers.interface import P, R, Turn, WorkerDiedError, WorkersClosedError
 from tasks.workers.process import prepare_process
+from tasks.workers.turns import Turns
 
 MOST_MEMORY = 950_000_000  # bytes: TensorFlow keeps some of what each network needed, so workers grow with every shape
 FEWEST_TASKS = 8  # of a worker before it is replaced for its size: a start takes seconds, and larger images need more
@@ -38,9 +37,7 @@ class LocalPool:
     def __init__(self, count: int) -> None:
         self.count = count
         self._closed = False
-        self._turns = itertools.count()
-        self._waiting: list[tuple[int, int]] = []  # a heap of (priority, turn)
-        self._change = threading.Condition()
+        self._turns = Turns(count)
         self._all: list[ProcessPoolExecutor] = []
         self._tasks: Counter[ProcessPoolExecutor] = Counter()
         self._started: dict[ProcessPoolExecutor, Future[int]] = {}
@@ -48,7 +45,8 @@ class LocalPool:
 
     def run(self, turn: Turn, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a function in a free process; one that died is replaced at once."""
-        executor = self._take(turn.priority)
+        self._turns.take(turn.priority)
+        executor = self._idle.pop()
         try:
             self._started[executor].result()
             turn.begun()
@@ -63,21 +61,8 @@ class LocalPool:
             executor = self._replace(executor)
             raise WorkerDiedError("a worker process died (killed, out of memory or crashed)") from error
         finally:
-            with self._change:
-                self._idle.append(executor)
-                self._change.notify_all()
-
-    def _take(self, priority: int) -> ProcessPoolExecutor:
-        """Waits for a free worker."""
-        ticket = (priority, next(self._turns))
-        with self._change:
-            heapq.heappush(self._waiting, ticket)
-            self._change.wait_for(lambda: self._closed or (self._idle and self._waiting[0] == ticket))
-            if self._closed:
-                raise WorkersClosedError("the run is stopping")
-            heapq.heappop(self._waiting)
-            self._change.notify_all()
-            return self._idle.pop()
+            self._idle.append(executor)
+            self._turns.give_back()
 
     def processes(self) -> list[int]:
         """Process numbers of the workers."""
@@ -85,9 +70,8 @@ class LocalPool:
 
     def close(self) -> None:
         """Stops the workers at once, in the middle of their work."""
-        with self._change:
-            self._closed = True
-            self._change.notify_all()
+        self._closed = True
+        self._turns.close()
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -26,9 +26,14 @@ _importing = threading.Lock()
 
 def prepare_process() -> None:
     """Makes a new process a worker: one thread, TensorFlow imported, an end when its flow ends."""
-    os.environ.update(ONE_THREAD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the flow decides what it means
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    import_tensorflow()
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow for one thread and without its noise."""
+    os.environ.update(ONE_THREAD)
     with quiet_import(), _hidden(*UNUSED):
         import keras  # noqa: F401
         import tensorflow as tf

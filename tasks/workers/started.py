@@ -5,26 +5,44 @@ from __future__ import annotations
 import atexit
 import threading
 
-from tasks.workers.interface import Workers, WorkersClosedError
+from mnist_models.foundation.settings import Settings
+from mnist_models.foundation.store import Store
+from tasks.workers.interface import Workers, WorkersClosedError, Workplace
 from tasks.workers.local import LocalPool
 
-_started: dict[int, Workers] = {}
+_started: dict[Workplace, Workers] = {}
 _stopping = threading.Event()
 _lock = threading.Lock()
 
 
-def start_workers(count: int) -> Workers:
-    """Returns this process's workers, started at the first call; so many functions run at a time.
+def workplace_of(settings: Settings) -> Workplace:
+    """Returns where the settings have work run."""
+    if settings.cluster is None:
+        return Workplace(settings.workers)
+    return Workplace(0, settings.cluster, Store(settings.store).root, settings.needed_resources)
+
+
+def start_workers(place: Workplace) -> Workers:
+    """Returns this process's workers at a place, started at the first call.
 
     Raises:
         WorkersClosedError: If this process is stopping.
+        ClusterError: If there is no such cluster, or none of its workers will do.
     """
     with _lock:
         if _stopping.is_set():
             raise WorkersClosedError("the run is stopping")
-        if count not in _started:
-            _started[count] = LocalPool(count)
-        return _started[count]
+        if place not in _started:
+            _started[place] = _start(place)
+        return _started[place]
+
+
+def _start(place: Workplace) -> Workers:
+    if place.cluster is None:
+        return LocalPool(place.processes)
+    from tasks.cluster.dask import DaskWorkers  # an extra, which only those need who have a cluster
+
+    return DaskWorkers(place, lost=close_workers)
 
 
 @atexit.register

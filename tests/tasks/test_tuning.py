@@ -26,6 +26,7 @@ from mnist_models.search.trials import StudyResult
 from mnist_models.training.specification import TrainingSpec
 from tasks.training import TrainingFailedError, train_models
 from tasks.tuning import StudyFailedError, run_study
+from tasks.workers.interface import Workplace
 from tasks.workers.started import start_workers
 
 WORKERS = 1  # so that it is known whom a kill hits
@@ -118,7 +119,7 @@ def kill_first_trial(store: Path, times: int) -> threading.Thread:
             while (newest := max((p.stat().st_mtime for p in store.glob("checkpoints/*/*.npz")), default=0.0)) <= seen:
                 time.sleep(0.01)
             seen = newest
-            for pid in start_workers(WORKERS).processes():
+            for pid in start_workers(Workplace(WORKERS)).processes():
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.5)  # until it is dead, and its last checkpoint old
             seen = max((p.stat().st_mtime for p in store.glob("checkpoints/*/*.npz")), default=seen)
