@@ -50,7 +50,7 @@ class Workplace:
 
 
 class Workers(Protocol):
-    """Workers that take functions: processes of this machine (`tasks.workers.local`), or of others (`tasks.cluster`)."""
+    """Workers that take functions: processes of this machine (`tasks.workers.local`), or others (`tasks.cluster`)."""
 
     @property
     def count(self) -> int:
