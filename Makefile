@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-slow lint types format check ui stack clean
+.PHONY: help run demo test test-slow lint types format check ui stack cluster clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ ui: $(VENV)/run.stamp  ## Start Prefect's server and open its UI, http://127.0.0
 stack: $(VENV)/run.stamp  ## Start the production shape: PostgreSQL, server with authentication, worker
 	$(BIN)/python deployments/stack.py $(ARGS)
 
+cluster: $(VENV)/cluster.stamp  ## Start a Dask cluster on this machine, for a first look; options: make cluster ARGS="--workers 2"
+	$(BIN)/python running/cluster.py $(ARGS)
+
 clean:  ## Remove the virtual environment and caches; results in artifacts/ stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -51,4 +54,8 @@ $(VENV)/run.stamp: pyproject.toml constraints.txt
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]" --constraint constraints.txt
+	touch $@
+
+$(VENV)/cluster.stamp: $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cluster]" --constraint constraints.txt
 	touch $@

@@ -7,6 +7,7 @@ from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
 from tasks.meeting import meet_workers
 from tasks.time_budget import Planner, fit_to_time
+from tasks.window import fix_window
 
 
 def begin(
@@ -22,4 +23,5 @@ def begin(
     """
     meet_workers(settings)
     dataset = dataset or preprocessing(settings)
+    settings = fix_window(settings, dataset, stage)
     return fit_to_time(settings, dataset, stage, planner), dataset

@@ -32,6 +32,7 @@ from mnist_models.judging.out_of_fold import FoldResult, LabelReport
 from mnist_models.judging.predictions import Predictions
 from mnist_models.search.trials import StudyResult
 from mnist_models.time_budget.plan import TimePlan
+from mnist_models.time_budget.window import WindowPlan
 from mnist_models.training.result import TrainingResult
 from tasks.workers.interface import WorkersClosedError
 from tasks.workers.started import workers_closed
@@ -43,6 +44,7 @@ RECORDS: dict[str, type[SealedRecord]] = {
         DatasetReference,
         Inspection,
         TimePlan,
+        WindowPlan,
         TrainingResult,
         StudyResult,
         FoldResult,

@@ -25,7 +25,7 @@ from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.suiting import suited
 from tasks.workers.interface import Turn, Workplace
-from tasks.workers.started import start_workers, workplace_of
+from tasks.workers.started import start_workers, workers_of, workplace_of
 
 LOG = logging.getLogger(__name__)
 STAGE = "labels"
@@ -78,7 +78,7 @@ def look_at_labels(spec: TrainingSpec, dataset: DatasetReference, settings: Sett
 def _judge_folds(spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> list[FoldResult]:
     folds, root = settings.label_folds, Store(settings.store).root
     plan_models({f"{STAGE} fold {number}": spec for number in range(1, folds + 1)}, dataset, new=True)
-    PROGRESS.workers = settings.workers
+    PROGRESS.workers = workers_of(settings)
     code = code_fingerprint("judging.out_of_fold", f"networks.{spec.network}")
     content = [spec.model_dump(mode="json"), dataset.fingerprint, folds, code]
     keys = {number: f"fold-{digest([*content, number])}" for number in range(1, folds + 1)}

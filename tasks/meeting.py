@@ -7,7 +7,7 @@ import logging
 from mnist_models.foundation.settings import Settings
 from tasks.artifacts import page, show_markdown
 from tasks.progress import PROGRESS
-from tasks.workers.started import start_workers, workplace_of
+from tasks.workers.started import start_workers, workers_of, workplace_of
 
 LOG = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def meet_workers(settings: Settings) -> None:
     if settings.cluster is None:
         return
     workers = start_workers(workplace_of(settings))
-    PROGRESS.workers = max(workers.count, 1)
+    PROGRESS.workers = workers_of(settings)
     dashboard = getattr(workers, "dashboard", "")
     LOG.info("cluster  %s: %d workers · %s", settings.cluster, workers.count, dashboard, extra=page())
     show_markdown("cluster", f"[Dask's dashboard]({dashboard}) of `{settings.cluster}`", "The cluster that trains")

@@ -24,7 +24,7 @@ from tasks.progress import PROGRESS, Progress
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers.interface import Turn
-from tasks.workers.started import start_workers, workplace_of
+from tasks.workers.started import start_workers, workers_of, workplace_of
 
 LOG = logging.getLogger(__name__)
 ORCHESTRATION = 0.03  # of the time: what is not training
@@ -59,6 +59,7 @@ def fit_to_time(settings: Settings, dataset: DatasetReference, stage: str, plann
 def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings: Settings, key: str) -> TimePlan:
     """Measures what trainings cost here, and finds the budgets that fill the time."""
     assert settings.minutes is not None, f"{stage} has no minutes to be planned for"
+    settings = settings.model_copy(update={"workers": workers_of(settings)})
     measured = measure_here(Estimate(planner, dataset, USUAL_COSTS).kinds(settings), dataset, settings)
     estimate = Estimate(planner, dataset, measured.costs, measured.seconds)
     fitted = fit_budgets(settings, 60 * settings.minutes, estimate.seconds)
@@ -77,9 +78,9 @@ def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings:
 def measure_here(kinds: list[Network], dataset: DatasetReference, settings: Settings) -> Measured:
     """Returns what trainings cost while all workers train, each as much as the others."""
     workers, root = start_workers(workplace_of(settings)), Store(settings.store).root
-    with ThreadPoolExecutor(workers.count, thread_name_prefix="measure") as threads:
+    with ThreadPoolExecutor(settings.workers, thread_name_prefix="measure") as threads:
         measured = threads.map(
-            lambda _: workers.run(Turn(), measure, kinds, dataset, root, settings.precision), range(workers.count)
+            lambda _: workers.run(Turn(), measure, kinds, dataset, root, settings.precision), range(settings.workers)
         )
         return mean_costs(list(measured))
 

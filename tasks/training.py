@@ -21,7 +21,7 @@ from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers.interface import Turn, Workplace
-from tasks.workers.started import start_workers, workplace_of
+from tasks.workers.started import start_workers, workers_of, workplace_of
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
@@ -138,7 +138,7 @@ def _submit(
     keep_judged: bool,
     key: str,
 ) -> PrefectFuture[TrainingResult]:
-    PROGRESS.workers = settings.workers
+    PROGRESS.workers = workers_of(settings)
     store, priority = Store(settings.store), STAGE_NUMBER.get()
     root, name = store.root, name if settings.refresh else _named_as_found(name, store, key)
     return submit(

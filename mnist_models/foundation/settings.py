@@ -9,9 +9,9 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
@@ -24,6 +24,8 @@ from pydantic_settings import (
 Profile = Literal["quick", "standard", "full"]
 Form = Literal["savedmodel", "litert", "litert_int8", "onnx"]
 ENVIRONMENT_PREFIX = "MNIST_"
+AUTO = 0  # a window that is left to the run
+MOST_OPEN = 1024
 
 QUICK: dict[str, Any] = {
     "images": 3_000,
@@ -80,6 +82,10 @@ def fastest_precision() -> Literal["float32", "bfloat16"]:
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
+
+
+def _read_window(window: Any) -> Any:
+    return AUTO if window == "auto" else window
 
 
 def _leave_defaults_to_the_profile(schema: dict[str, Any]) -> None:
@@ -140,17 +146,19 @@ class Settings(BaseSettings):
     workers: int = Field(default=os.cpu_count() or 1, ge=1, le=256, description="Training processes, one thread each.")
     cluster: str | None = Field(
         default=None,
-        pattern=r"^(tcp|tls|ws|wss)://[^/\s:]+:\d+$",
         description="Address of a Dask scheduler whose workers train, tcp://host:8786; this machine's if none "
         "(docs/scaling.md).",
     )
     cluster_resources: str | None = Field(
         default=None,
-        pattern=r"^[\w-]+=\d+(\.\d+)?(e\d+)?(,[\w-]+=\d+(\.\d+)?(e\d+)?)*$",
         description="What a training takes of a worker of the cluster, as its workers name it: GPU=1,MEMORY=4e9.",
     )
-    window: int = Field(
-        default=4, ge=1, le=256, description="Open trials of a study; changes its proposals, unlike the workers."
+    window: Annotated[int, BeforeValidator(_read_window)] = Field(
+        default=4,
+        ge=AUTO,
+        le=MOST_OPEN,
+        description="Open trials of a study; changes its proposals, unlike the workers. auto (0 in a form): as many as "
+        "the first run's workers need, which those that resume it keep.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default_factory=fastest_precision,
@@ -237,6 +245,21 @@ class Settings(BaseSettings):
         if not set(names) <= set(get_args(Form)):
             raise PydanticCustomError("forms", "names out of " + ", ".join(get_args(Form)))
         return exports
+
+    @field_validator("cluster")
+    @classmethod
+    def _check_cluster(cls, cluster: str | None) -> str | None:
+        if cluster is not None and not re.fullmatch(r"(tcp|tls|ws|wss)://[^/\s:]+:\d+", cluster):
+            raise PydanticCustomError("cluster", "an address like tcp://host:8786")
+        return cluster
+
+    @field_validator("cluster_resources")
+    @classmethod
+    def _check_resources(cls, resources: str | None) -> str | None:
+        amount = r"[\w-]+=\d+(\.\d+)?(e\d+)?"
+        if resources is not None and not re.fullmatch(f"{amount}(,{amount})*", resources):
+            raise PydanticCustomError("resources", "names and amounts like GPU=1,MEMORY=4e9")
+        return resources
 
     @field_validator("group_pattern")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from mnist_models.foundation.records import Record
 from mnist_models.judging.export import ExportedModel
-from mnist_models.lineage.command import command
+from mnist_models.lineage.command import WHERE, command
 from mnist_models.report.run import Run
 
 FILE = "lineage.json"
@@ -71,7 +71,7 @@ class Lineage(Record):
         return cls(
             run=run.name,
             command=command(settings),
-            settings={**settings.model_dump(mode="json", exclude={"store", "refresh", "workers", "mlflow"}), **named},
+            settings={**settings.model_dump(mode="json", exclude=WHERE), **named},
             dataset_key=run.dataset.key,
             dataset_fingerprint=run.dataset.fingerprint,
             stage=run.final.stage,

@@ -22,6 +22,11 @@ def workplace_of(settings: Settings) -> Workplace:
     return Workplace(0, settings.cluster, Store(settings.store).root, settings.needed_resources)
 
 
+def workers_of(settings: Settings) -> int:
+    """Returns how many functions run at a time there; at least one, as a cluster's workers may be yet to come."""
+    return settings.workers if settings.cluster is None else max(start_workers(workplace_of(settings)).count, 1)
+
+
 def start_workers(place: Workplace) -> Workers:
     """Returns this process's workers at a place, started at the first call.
 

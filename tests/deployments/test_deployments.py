@@ -132,3 +132,22 @@ def test_a_leaderboard_has_the_best_first_and_failures_last() -> None:
     assert [row["trial"] for row in rows] == ["3", "1", "2"]
     assert rows[0] | {"val_loss": "0.1000", "depth": "3", "failure": ""} == rows[0]
     assert rows[2]["failure"] == "loss was not finite"
+
+
+@pytest.mark.parametrize("file", ["cluster.yaml", "kubernetes.yaml"])
+def test_what_a_cluster_is_started_with_is_what_dask_takes(file: str) -> None:
+    """Each command's options, in whatever depth of the file, are those of this version's `dask`."""
+
+    def commands(value: Any) -> list[list[str]]:
+        if isinstance(value, dict):
+            return [found for each in value.values() for found in commands(each)]
+        if isinstance(value, list):
+            return [value] if value[:1] == ["dask"] else [found for each in value for found in commands(each)]
+        return []
+
+    found = commands(yaml.safe_load((ROOT / "deployments" / file).read_text()))
+    assert {command[1] for command in found} == {"scheduler", "worker"}
+    for _, kind, *options in found:
+        module = import_module(f"distributed.cli.dask_{kind}")
+        known = {option for parameter in module.main.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {option for option in options if option.startswith("--")} <= known
