@@ -2,34 +2,28 @@
 
     python -m benchmarks.cluster.utilisation [--quick] [--json FILE] [--workers 64 256] [--seconds 20] [--rounds 3]
 
-A real scheduler and real connections. The workers share one process of this machine, and their trials sleep as long as
-real ones take, as there are no hundreds of machines here. The trials come from as many threads as there are workers.
-What Prefect does for each is not in it: `benchmarks.speed.overhead` measures that.
+A real scheduler and real connections. Processes of this machine hold 32 workers each, and their trials sleep as long as
+real ones take, as there are no hundreds of machines here. As in a study with `--window auto`, twice as many trials are
+open as there are workers; their lengths differ by a tenth up and down. The last trials of all are left out of
+utilisation: it is of the time in which there were more trials than workers. What Prefect does for each is not in it:
+`benchmarks.cluster.many_trials` measures that.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
+import random
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.cluster.machines import machines
 from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
 from tasks.cluster.dask import DaskWorkers
 from tasks.workers.interface import Turn, Workplace
 
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-if __name__ == "__main__":
-    cluster = LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=False, protocol="tcp://",
-                           dashboard_address=None, memory_limit=0)
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
+JOIN = 300.0  # seconds in which all workers join
 DISPATCH = 5.0  # milliseconds a trial
 UTILISATION = {64: 95.0, 256: 90.0}  # %
 
@@ -51,25 +45,38 @@ def main(options: argparse.Namespace) -> None:
 
 def measure(count: int, seconds: float, rounds: int) -> tuple[float, float]:
     """Returns the share of the time in which the workers worked, %, and the flow's CPU time a trial, ms."""
-    command = [sys.executable, "-c", CLUSTER, str(count)]
+    chance = random.Random(1)
+    lengths = [seconds * chance.uniform(0.9, 1.1) for _ in range(count * rounds)]
     with (
         tempfile.TemporaryDirectory() as store,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
-        ThreadPoolExecutor(count) as threads,
+        machines(count) as address,
+        ThreadPoolExecutor(2 * count) as threads,
     ):
-        try:
-            assert process.stdout
-            workers = DaskWorkers(Workplace(0, process.stdout.readline().strip(), Path(store)), lambda: None)
-            while workers.count < count:
-                time.sleep(0.1)
-            list(threads.map(lambda _: workers.run(Turn(), abs, 1), range(count)))  # all connections are open
-            used, start = time.process_time(), time.perf_counter()
-            list(threads.map(lambda _: workers.run(Turn(), time.sleep, seconds), range(count * rounds)))
-            wall, used = time.perf_counter() - start, time.process_time() - used
-            workers.close()
-        finally:
-            process.kill()
-    return 100 * seconds * rounds / wall, 1000 * used / (count * rounds)
+        workers = DaskWorkers(Workplace(0, address, Path(store)), lambda: None)
+        _wait_for(workers, count)
+        list(threads.map(lambda _: workers.run(Turn(), abs, 1), range(2 * count)))  # all connections are open
+        used, start = time.process_time(), time.time()
+        spans = list(threads.map(lambda length: workers.run(Turn(), sleep, length), lengths))
+        used = time.process_time() - used
+        workers.close()
+    end = sorted(end for _, end in spans)[-count]  # from then on there were more workers than trials
+    worked = sum(min(stop, end) - min(begin, end) for begin, stop in spans)
+    return 100 * worked / (count * (end - start)), 1000 * used / len(lengths)
+
+
+def sleep(seconds: float) -> tuple[float, float]:
+    """A trial: returns when it began and when it ended."""
+    begin = time.time()
+    time.sleep(seconds)
+    return begin, time.time()
+
+
+def _wait_for(workers: DaskWorkers, count: int) -> None:
+    deadline = time.monotonic() + JOIN
+    while workers.count < count:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Expected {count} workers. Received: {workers.count} after {JOIN:.0f} s")
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Kills the quick profile again and again, and checks that it ends as if it had never been touched.
 
-    python -m benchmarks.durability.chaos --kills 50 --seed 1
+    python -m benchmarks.durability.chaos --kills 50 --seed 1 [--cluster]
 
 An untouched run gives the reference. Then the same command runs on a new store under random kills: of the flow, of a
 worker, of Prefect's server; by SIGKILL, SIGTERM or SIGINT; at random instants, or just before or just after the n-th
 rename of a file in the store. Whenever the flow ends, the same command is run again. The table at the end compares the
 two and counts what was lost. The exit status is 1 where a promise was broken.
+
+With `--cluster` the untouched run trains in processes of its own, the others on a Dask cluster of this machine, whose
+workers and scheduler are killed, too.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.durability.chaos_kills import ROOT, Flow, Kill, choose_kill, strike, wait_for
+from benchmarks.durability.chaos_cluster import TorturedCluster
+from benchmarks.durability.chaos_kills import ROOT, Cluster, Flow, Kill, choose_kill, strike, wait_for
 from benchmarks.durability.chaos_outcome import compare, completed, epochs_trained_twice
 
 LEFT_BEHIND = 30.0  # seconds that processes get to end after their flow was killed
@@ -39,6 +43,7 @@ class Tally:
     epochs_lost_here: int = 0  # of them in the present store
     left_behind: int = 0
     slowest_stop: float = 0.0
+    busy_for_nobody: int = 0
 
 
 def main() -> None:
@@ -47,19 +52,23 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="number of kills (default: 50)")
     parser.add_argument("--seed", type=int, default=1, help="of their choice (default: 1)")
     parser.add_argument("--keep", type=Path, help="keep stores and logs in this folder")
+    parser.add_argument("--cluster", action="store_true", help="train on a Dask cluster of this machine")
     parser.add_argument("options", nargs="*", help="further options of the pipeline, after --")
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(ROOT / "flows" / "full_pipeline.py"), "--profile=quick", *arguments.options]
+    cluster = TorturedCluster(folder / "killed", os.cpu_count() or 1) if arguments.cluster else None
     try:
-        sys.exit(0 if torture(folder, command, arguments.kills, random.Random(arguments.seed)) else 1)
+        sys.exit(0 if torture(folder, command, arguments.kills, random.Random(arguments.seed), cluster) else 1)
     finally:
+        if cluster:
+            cluster.close()
         if not arguments.keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def torture(folder: Path, command: list[str], kills: int, chance: random.Random) -> bool:
+def torture(folder: Path, command: list[str], kills: int, chance: random.Random, cluster: Cluster | None) -> bool:
     """Compares an untouched run with one under kills, and prints the table."""
     untouched, killed = folder / "untouched", folder / "killed"
     say("the untouched run")
@@ -69,9 +78,10 @@ def torture(folder: Path, command: list[str], kills: int, chance: random.Random)
         raise SystemExit(f"the untouched run failed with status {status}: see {untouched}/log")
     renames = len((untouched / "renames").read_text())
     tally = Tally()
+    command = [*command, f"--cluster={cluster.address}"] if cluster else command
     start = time.monotonic()
     while sum(tally.kills.values()) < kills:
-        kill_once(killed, command, choose_kill(chance, renames), tally, chance)
+        kill_once(killed, command, choose_kill(chance, renames, cluster is not None), tally, chance, cluster)
         if (killed / "store" / "latest").exists():  # finished before the last kills: begin again, counting on
             ends_right = same(untouched, killed, tally)
             if not ends_right:
@@ -87,21 +97,25 @@ def torture(folder: Path, command: list[str], kills: int, chance: random.Random)
     workers = os.cpu_count() or 1
     checks[f"at most {workers} epochs lost per kill (one per worker)"] = tally.epochs_lost <= workers * kills
     checks["no process was left behind"] = tally.left_behind == 0
+    if cluster:
+        checks["no worker trained for nobody"] = tally.busy_for_nobody == 0
     checks["every clean stop took at most 10 s"] = tally.slowest_stop <= 10
     return report(tally, checks, start)
 
 
-def kill_once(folder: Path, command: list[str], kill: Kill, tally: Tally, chance: random.Random) -> None:
+def kill_once(
+    folder: Path, command: list[str], kill: Kill, tally: Tally, chance: random.Random, cluster: Cluster | None
+) -> None:
     """Runs one attempt and kills it, or a part of it."""
     before = completed(folder)
     tally.resumes += 1
     with Flow(folder, command, kill) as flow:
-        struck = strike(flow, kill, chance)
+        struck = strike(flow, kill, chance, cluster)
         stopped_at = time.monotonic()
         if kill.target == "worker":  # the flow goes on without it, and loses another
             wait_for(lambda: flow.process.poll() is not None, chance.uniform(2, 8))
             again = Kill("worker", signal.SIGKILL, 0.0, None)
-            tally.kills[again.name] += flow.process.poll() is None and strike(flow, again, chance)
+            tally.kills[again.name] += flow.process.poll() is None and strike(flow, again, chance, cluster)
         if kill.target != "flow":
             wait_for(lambda: flow.process.poll() is not None, chance.uniform(2, 12))
         else:
@@ -118,6 +132,7 @@ def kill_once(folder: Path, command: list[str], kill: Kill, tally: Tally, chance
         say(f"left behind: {flow.processes()}")
         for pid in flow.processes():
             os.kill(pid, signal.SIGKILL)
+    tally.busy_for_nobody += cluster is not None and not cluster.is_idle()
     after = completed(folder)
     tally.retrained += sum(after.get(name, mark) != mark for name, mark in before.items())
     lost = epochs_trained_twice(folder)

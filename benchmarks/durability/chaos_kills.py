@@ -9,10 +9,11 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 ROOT = Path(__file__).parents[2]
 HOOKS = Path(__file__).parent / "chaos_hooks"
+CLUSTER_MARK = "CHAOS_CLUSTER"  # in the environment of processes that outlive the runs
 SOON = 40.0  # seconds after which a run that was to be killed at a random instant is left to a later kill
 
 
@@ -21,7 +22,7 @@ class Kill:
     """One kill to come.
 
     Attributes:
-        target: "flow", "worker" or "server".
+        target: "flow", "worker", "server" or "scheduler".
         number: The signal.
         seconds: After the flow's first checkpoint or result appeared, or None.
         rename: Before or after which rename of the run, or None.
@@ -39,8 +40,24 @@ class Kill:
         return f"{self.target}, {self.number.name}, {when}"
 
 
-def choose_kill(chance: random.Random, renames: int) -> Kill:
+class Cluster(Protocol):
+    """Where a run trains, if not in processes of its own."""
+
+    address: str
+
+    def strike(self, kill: Kill, chance: random.Random) -> bool:
+        """Kills one of its processes, if there is one."""
+
+    def is_idle(self) -> bool:
+        """Whether its workers left all work, once nobody waits for it."""
+
+
+def choose_kill(chance: random.Random, renames: int, cluster: bool = False) -> Kill:
     """Draws target, signal and instant."""
+    if cluster:
+        target = chance.choices(["flow", "worker", "server", "scheduler"], [6, 9, 2, 3])[0]
+        signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if target == "flow" else [signal.SIGKILL]
+        return Kill(target, chance.choice(signals), chance.uniform(0, 25), None)
     target = chance.choices(["flow", "worker", "server"], [7, 10, 3])[0]
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if target == "flow" else [signal.SIGKILL]
     number = chance.choice(signals)
@@ -95,7 +112,8 @@ class Flow:
         for path in Path("/proc").iterdir():
             if path.name.isdigit() and int(path.name) != os.getpid():
                 try:
-                    if mark in (path / "environ").read_bytes().split(b"\0"):
+                    names = (path / "environ").read_bytes().split(b"\0")
+                    if mark in names and f"{CLUSTER_MARK}=1".encode() not in names:
                         found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 except (FileNotFoundError, ProcessLookupError, PermissionError):
                     continue
@@ -109,7 +127,7 @@ class Flow:
         return [pid for pid, line in self.processes().items() if word in line]
 
 
-def strike(flow: Flow, kill: Kill, chance: random.Random) -> bool:
+def strike(flow: Flow, kill: Kill, chance: random.Random, cluster: Cluster | None = None) -> bool:
     """Waits for the instant and sends the signal; the hooks do so themselves at a rename."""
     if kill.rename is not None:
         hit = flow.folder / "hit"
@@ -121,6 +139,8 @@ def strike(flow: Flow, kill: Kill, chance: random.Random) -> bool:
     results = flow.folder / "store"
     wait_for(lambda: flow.process.poll() is not None or newest(results) > began, 4 * SOON)
     wait_for(lambda: flow.process.poll() is not None, kill.seconds or 0)
+    if cluster and kill.target in ("worker", "scheduler"):
+        return flow.process.poll() is None and cluster.strike(kill, chance)
     victims = flow.victims(kill.target) if flow.process.poll() is None else []
     if not victims:
         return False
