@@ -1,0 +1,125 @@
+"""What a study of thousands of trials costs the flow, for each of its trials: time, and memory that stays.
+
+    python -m benchmarks.cluster.many_trials [--quick] [--json FILE] [--trials 10000] [--proposals random]
+
+A study of the residual network's recipes runs through its real tasks, in a real flow, with a temporary server and two
+of a cluster's workers. Only the training is none: it returns at once, with a loss that depends on the hyperparameters.
+So the wall time is what orchestration takes: proposals, task runs and their states, records, the way to a worker and
+back. It is taken for each tenth of the trials. `--proposals model` measures those of the model, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cluster.machines import machines
+from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
+from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.records import digest
+from mnist_models.foundation.settings import Settings
+from mnist_models.search.study import OracleSpec, Rung, Study
+from mnist_models.training.result import TrainingResult
+from mnist_models.training.specification import TrainingSpec
+from running.terminal import prepare, run
+
+PARTS = 10
+SLOWER = 1.5  # the last tenth may take so many times what the second took
+KILOBYTES = 100.0  # that a trial may leave behind in the flow
+
+
+def instant_fit(spec: TrainingSpec, dataset: DatasetReference, root: Path, *, key: str, **_: Any) -> TrainingResult:
+    """Instead of a training: a loss that depends on what would have been trained."""
+    loss = 0.1 + int(digest(spec.hyperparameters)[:6], 16) / 16**6
+    history = {"loss": (loss,), "accuracy": (0.9,), "val_loss": (loss,), "val_accuracy": (0.9,)}
+    return TrainingResult(key=key, spec=spec, history=history, epochs=1, best_epoch=1, seconds=0.01, parameters=1)
+
+
+class Samples:
+    """Wall time, processor time and memory of this process at each tenth of the trials."""
+
+    def __init__(self, trials: int) -> None:
+        self._each = max(trials // PARTS, 1)
+        self._submitted = 0
+        self.taken: list[tuple[float, float, float]] = []
+
+    def note(self) -> None:
+        """Counts a trial."""
+        if self._submitted % self._each == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.taken.append((time.perf_counter(), time.process_time(), pages * os.sysconf("SC_PAGE_SIZE")))
+        self._submitted += 1
+
+    def per_trial(self, number: int, scale: float) -> list[float]:
+        """How much of one of the three each trial took, on average, tenth by tenth."""
+        pairs = zip(self.taken, self.taken[1:], strict=False)
+        return [scale * (after[number] - before[number]) / self._each for before, after in pairs]
+
+
+def main(options: argparse.Namespace) -> None:
+    """Runs the study and prints what was measured."""
+    trials = 200 if options.quick else options.trials
+    with tempfile.TemporaryDirectory(prefix="many-trials-") as name, machines(2) as address:
+        os.environ.pop("PREFECT_API_URL", None)
+        os.environ["PREFECT_HOME"] = str(Path(name) / "prefect")
+        samples = measure(Settings(store=Path(name) / "store", images=600, cluster=address), trials, options.proposals)
+    wall, used = samples.per_trial(0, 1e3), samples.per_trial(1, 1e3)
+    memory = samples.per_trial(2, 1e-3)
+    figures = [
+        Figure("wall time of a tenth", "ms a trial", wall),
+        Figure("flow's processor time of a tenth", "ms a trial", used),
+        Figure("flow's memory, growth in a tenth", "kB a trial", memory),
+    ]
+    claims: list[Ratio] = [
+        at_most("the last tenth's wall time to the second's", wall[-1] / wall[1], SLOWER),
+        at_most("memory that a trial leaves behind, kB", statistics.fmean(memory[1:]), KILOBYTES),
+    ]
+    report(f"A study of {trials} trials, proposals: {options.proposals}", figures, claims, options)
+
+
+def measure(settings: Settings, trials: int, proposals: Any) -> Samples:
+    """Returns what each tenth of a study's trials took."""
+    prepare()
+    from prefect import flow
+
+    import tasks.training
+    import tasks.tuning
+    from benchmarks.cluster import many_trials  # workers know this module by its name, not as the main one
+    from flows.beginning import begin
+    from flows.recipe import plan_recipe, recipe_study
+
+    vars(tasks.training)["fit"] = many_trials.instant_fit
+    submit, samples = tasks.tuning.submit_trial, Samples(trials)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        samples.note()
+        return submit(*args, **kwargs)
+
+    vars(tasks.tuning)["submit_trial"] = counted
+
+    @flow(name="many trials")
+    def study(settings: Settings) -> None:
+        settings, dataset = begin(settings, None, "many_trials", plan_recipe)
+        usual = recipe_study(settings)
+        oracle = OracleSpec(
+            kind="halving", seed=1, window=settings.window, brackets=((Rung(trials=trials, images=500),),),
+            proposals=proposals,
+        )  # fmt: skip
+        many = Study(name="many", space=usual.space, oracle=oracle, template=usual.template)
+        tasks.tuning.run_study(many, dataset, settings)
+        samples.note()
+
+    run(study, settings)
+    return samples
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--proposals", choices=("random", "model"), default="random")
+    main(parser.parse_args())
