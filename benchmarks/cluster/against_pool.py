@@ -2,9 +2,9 @@
 
     python -m benchmarks.cluster.against_pool [--quick] [--json FILE] [--repetitions 3] [-- options of the pipeline]
 
-Both have as many workers as there are cores, and an empty store; by turns, in processes of their own, from start to end.
-The cluster's workers were started before and have worked before, as they do for many runs; the pool's are started by the
-run. `--profile quick` unless other options are given.
+Both have as many workers as there are cores, and an empty store; by turns, as processes, from their start to their end.
+The cluster's workers were started before and have worked before, as they do for many runs; the pool's are started by
+the run. `--profile quick` unless other options are given.
 """
 
 from __future__ import annotations
