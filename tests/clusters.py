@@ -10,25 +10,34 @@ import sys
 from pathlib import Path
 
 from tasks.workers.interface import Workplace
-from tests.conftest import free_port
+from tests.conftest import ROOT, free_port
+from tests.machines import Machine
 
 
 class Cluster:
-    """A scheduler and its workers as processes, each with a folder of its own."""
+    """A scheduler and its workers as processes, each with a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Of them all.
+        host: Where the scheduler listens.
+        **environment: Of the scheduler.
+    """
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", **environment: str) -> None:
         self.folder = folder
         port = free_port()
-        self.address = f"tcp://127.0.0.1:{port}"
-        self.scheduler = self._start("scheduler", "scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard")
+        self.address = f"tcp://{host}:{port}"
+        options = (f"--host={host}", f"--port={port}", "--no-dashboard")
+        self.scheduler = self._start("scheduler", "scheduler", *options, **environment)
         self.workers: list[subprocess.Popen[bytes]] = []
 
-    def add_worker(self, *options: str, **environment: str) -> None:
-        """Starts one with its nanny; it joins in its own time."""
-        name = f"worker-{len(self.workers)}"
-        arguments = ("worker", self.address, f"--name={name}", "--host=127.0.0.1", "--no-dashboard", *options)
+    def add_worker(self, *options: str, machine: Machine | None = None, **environment: str) -> None:
+        """Starts one with its nanny, on a machine or on this one; it joins in its own time."""
+        name, host = f"worker-{len(self.workers)}", machine.there if machine else "127.0.0.1"
+        arguments = ("worker", self.address, f"--name={name}", f"--host={host}", "--no-dashboard", *options)
         threads = () if options else ("--nthreads=1",)
-        self.workers.append(self._start(name, *arguments, *threads, **environment))
+        enter = machine.enter if machine else ()
+        self.workers.append(self._start(name, *arguments, *threads, enter=enter, **environment))
 
     def place(self, store: Path) -> Workplace:
         return Workplace(0, self.address, store)
@@ -39,11 +48,13 @@ class Cluster:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _start(self, name: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, name: str, *arguments: str, enter: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.Popen[bytes]:
         folder = self.folder / name
         folder.mkdir(parents=True)
         with (folder / "log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-                cwd=folder, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True,
+                [*enter, sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
+                cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip

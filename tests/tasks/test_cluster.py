@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from mnist_models.foundation.files import write_atomic
 from tasks.cluster.dask import ClusterError, DaskWorkers
 from tasks.workers.interface import Turn, WorkersClosedError, Workplace
 from tests.clusters import Cluster
+from tests.machines import Machine, permitted
 
 
 def wait_for_workers(workers: DaskWorkers, count: int) -> None:
@@ -168,3 +171,40 @@ def test_the_schedulers_death_is_told_and_ends_the_work(tmp_path: Path) -> None:
         workers.close()
     finally:
         mortal.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not permitted(), reason="network namespaces are not permitted here")
+def test_a_worker_whose_network_is_cut_is_given_up_and_comes_back(tmp_path: Path) -> None:
+    """Nobody is told that packets are lost; another worker does its task, and it works again once they are not."""
+    machines = [Machine(number) for number in (1, 2)]
+    patience = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "10s"}
+    divided = Cluster(tmp_path / "divided", machines[0].here, **patience)
+    mark = tmp_path / "mark"
+    try:
+        for machine in machines:
+            divided.add_worker(machine=machine, **patience)
+        workers = DaskWorkers(divided.place(tmp_path), never)
+        wait_for_workers(workers, 2)
+        with ThreadPoolExecutor(1) as threads:
+            task = threads.submit(workers.run, Turn(), namespaced, mark)
+            while not mark.exists():
+                time.sleep(0.05)
+            [there] = [machine for machine in machines if f"inet {machine.there}/" in mark.read_text()]
+            with there.cut():
+                assert task.result(timeout=90) == "by another"
+        wait_for_workers(workers, 2)
+        workers.close()
+    finally:
+        divided.close()
+        for machine in machines:
+            machine.remove()
+
+
+def namespaced(mark: Path) -> str:
+    """Says which machine was first, and stays there; the second is done at once."""
+    if mark.exists():
+        return "by another"
+    write_atomic(mark, subprocess.run(["ip", "addr"], capture_output=True, check=True).stdout)
+    time.sleep(300)
+    return "by the first"
