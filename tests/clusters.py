@@ -56,5 +56,6 @@ class Cluster:
         with (folder / "log").open("wb") as log:
             return subprocess.Popen(
                 [*enter, sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-                cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=log, stderr=log, start_new_session=True,
+                cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=log, stderr=log,
+                start_new_session=True,
             )  # fmt: skip
