@@ -58,8 +58,8 @@ def fit_to_time(settings: Settings, dataset: DatasetReference, stage: str, plann
 @stoppable
 def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings: Settings, key: str) -> TimePlan:
     """Measures what trainings cost here, and finds the budgets that fill the time."""
-    assert settings.minutes is not None, f"{stage} has no minutes to be planned for"
     settings = settings.model_copy(update={"workers": workers_of(settings)})
+    assert settings.minutes is not None, f"{stage} has no minutes to be planned for"
     measured = measure_here(Estimate(planner, dataset, USUAL_COSTS).kinds(settings), dataset, settings)
     estimate = Estimate(planner, dataset, measured.costs, measured.seconds)
     fitted = fit_budgets(settings, 60 * settings.minutes, estimate.seconds)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tasks.workers.interface import Workplace
@@ -30,6 +32,11 @@ class Cluster:
         options = (f"--host={host}", f"--port={port}", "--no-dashboard")
         self.scheduler = self._start("scheduler", "scheduler", *options, **environment)
         self.workers: list[subprocess.Popen[bytes]] = []
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection((host, port)):
+                break
+            assert self.scheduler.poll() is None, (folder / "scheduler/log").read_text()
+            time.sleep(0.1)
 
     def add_worker(self, *options: str, machine: Machine | None = None, **environment: str) -> None:
         """Starts one with its nanny, on a machine or on this one; it joins in its own time."""

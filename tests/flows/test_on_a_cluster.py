@@ -51,7 +51,7 @@ def _whole(path: Path) -> bool:
 
 def bits(store: Path) -> tuple[object, dict[str, str]]:
     """The figures of the last run, times aside, and the digests of all weights that its store holds."""
-    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in store.glob("weights/*")}
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in store.glob("weights/*.npz")}
     return timeless(json.loads((store / "latest/metrics.json").read_text())), digests
 
 
