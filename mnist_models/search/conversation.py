@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from keras_tuner import HyperParameters
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from mnist_models.search.oracles import BOOKKEEPING, build_oracle
 from mnist_models.search.study import OracleSpec, Proposal
@@ -41,10 +41,11 @@ def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposa
         oracle = build_oracle(spec, space, folder)
         numbers: dict[str, int] = {}
         open_trials: deque[tuple[Any, Started]] = deque()
+        threads = ThreadpoolController()  # to look for libraries takes longer than many a proposal: once is enough
         while True:
             while len(open_trials) < spec.window:
                 # Matrices this small only get slower on more threads, and the workers need the cores.
-                with threadpool_limits(1):
+                with threads.limit(limits=1):
                     trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
                 if trial.status != "RUNNING":
                     break

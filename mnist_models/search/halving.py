@@ -84,6 +84,8 @@ class Halving:
         self._generator = np.random.default_rng(self.spec.seed)
         self._images = sorted({rung.images for bracket in self.spec.brackets for rung in bracket})
         self._bracket, self._rung = 0, 0
+        self._here: list[Ask] = []  # of the present rung
+        self._taken: set[frozenset[tuple[str, object]]] = set()
         self._first = deque((*self.spec.known, *self.spec.portfolio))
         self._enough = enough(self.space) * 2 // 3 if self.spec.known else enough(self.space)
         self._promoted: deque[tuple[Ask, int]] = deque()  # with the seed
@@ -95,19 +97,18 @@ class Halving:
             found = self._next()
             if found is not None:
                 self.asked.append(found)
+                self._here.append(found)
+                self._taken.add(frozenset(found.values.items()))
                 return found
-            here = self._here()
-            if any(one.score is None for one in here):
+            if any(one.score is None for one in self._here):
                 return None
+            here, self._here = self._here, []
             self._climb(here)
         return None
 
     def tell(self, number: int, score: float) -> None:
         """Takes in the score of a trial, its validation loss in nats."""
         self.asked[number - 1].score = score
-
-    def _here(self) -> list[Ask]:
-        return [one for one in self.asked if (one.bracket, one.rung) == (self._bracket, self._rung)]
 
     def _next(self) -> Ask | None:
         number = len(self.asked) + 1
@@ -118,7 +119,7 @@ class Halving:
             goes_on = parent.number if seed == 0 else None
             return Ask(number, parent.values, self._bracket, self._rung, goes_on, seed)
         known = len(self.spec.known) if self._bracket == 0 else 0
-        if len(self._here()) >= self.spec.brackets[self._bracket][0].trials + known:
+        if len(self._here) >= self.spec.brackets[self._bracket][0].trials + known:
             return None
         values = self._new_values()
         return None if values is None else Ask(number, values, self._bracket, 0)
@@ -161,11 +162,10 @@ class Halving:
         """The next combination: to be tried first, of the first design, or of the model; None if all are had."""
         if self._first:
             return self._first.popleft()
-        taken = [one.values for one in self.asked]
-        told = [one for one in self.asked if one.score is not None]
+        told = [one for one in self.asked if one.score is not None] if self.spec.proposals == "model" else []
         while self._design and (self.spec.proposals != "model" or len(told) < self._enough):
             values = self._design.popleft()
-            if values not in taken:
+            if frozenset(values.items()) not in self._taken:
                 return values
         if self.spec.proposals != "model" or not told:
             return None

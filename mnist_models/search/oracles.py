@@ -57,6 +57,15 @@ class HalvingOracle(Oracle):  # type: ignore[misc]
         values = {**ask.values, **{f"{BOOKKEEPING}{name}": value for name, value in how.items()}}
         return {"status": TrialStatus.RUNNING, "values": values}
 
+    def save(self) -> None:
+        """Writes nothing: nobody reads it, and with each trial it would be longer."""
+
+    def _save_trial(self, trial: Any) -> None:
+        """Likewise."""
+
+    def _check_consecutive_failures(self) -> None:
+        """Looks at nothing: to the oracle, a trial that failed is one with a bad score."""
+
     def end_trial(self, trial: Any) -> None:
         """Takes in a finished trial."""
         super().end_trial(trial)
