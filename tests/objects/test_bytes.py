@@ -47,6 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_the_first_training_fetches_the_data_set_and_later_ones_move_little(
     server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -62,10 +63,10 @@ def test_the_first_training_fetches_the_data_set_and_later_ones_move_little(
     moved = []
     for seed in (1, 2, 3):
         spec = TrainingSpec(
-            network="fully_connected", hyperparameters={"hidden_layer_size": 50, "depth": 2}, epochs=2, seed=seed
+            network="fully_connected", hyperparameters={"hidden_layer_size": 50, "depth": 2}, epochs=1, seed=seed
         )
         fit(spec, dataset, URL, key=f"trial-{seed}", checkpoint=f"checkpoints/{seed}.npz")
         moved.append(counting.moved - sum(moved))
     trained_on = dataset.files["x_train"].size + dataset.files["y_train"].size
     assert trained_on < moved[0] < trained_on + 1e6
-    assert moved[1] == moved[2] and 1e5 < moved[1] < 1e6  # its checkpoint, once for each epoch
+    assert moved[1] == moved[2] and 1e5 < moved[1] < 1e6  # its checkpoint

@@ -173,6 +173,7 @@ def test_copies_keep_within_their_bound_and_the_latest_stay(url: str) -> None:
     assert store.objects and len(list(store.objects.sizes("weights"))) == 10
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_is_waited_for(url: str, server: S3Server) -> None:
     store = Store(url)
     store.write("weights/a", b"before")
