@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from prefect import flow
 
 from flows.beginning import begin
@@ -14,7 +16,7 @@ from mnist_models.search.halving import rungs
 from mnist_models.search.spaces import LEARNING_RATES
 from mnist_models.search.study import OracleSpec, Study
 from mnist_models.surrogate.values import Values
-from mnist_models.training.budget import even_shares
+from mnist_models.training.budget import even_shares, shares
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
 from tasks.planning import plan_models, plan_tuning
@@ -166,7 +168,7 @@ def learning_rate_study(settings: Settings, augmented: TrainingSpec) -> Study:
 
 
 def finished(
-    spec: TrainingSpec, settings: Settings, dataset: DatasetReference, *, epochs: int | None = None
+    spec: TrainingSpec, settings: Settings, dataset: DatasetReference, *, epochs: float | None = None
 ) -> TrainingSpec:
     """How a CNN is trained in the end: longer than a trial, to the end of a falling rate or until it gets no better.
 
@@ -181,10 +183,14 @@ def finished(
     """
     epochs = epochs or settings.cnn_epochs
     falling = settings.cnn_schedule == "linear"
+    if falling:
+        found = shares([round(epochs * settings.epoch_images)], dataset.train, selection="random")
+    else:
+        found = even_shares(math.ceil(epochs), settings.epoch_images, dataset.train)
     return spec.model_copy(
         update={
-            "epochs": epochs,
-            "shares": even_shares(epochs, settings.epoch_images, dataset.train),
+            "epochs": len(found) if found else math.ceil(epochs),
+            "shares": found,
             "patience": None if falling else settings.patience,
             "optimizer": spec.optimizer.model_copy(update={"schedule": settings.cnn_schedule}),
             "recalibrate": falling and spec.hyperparameters.get("batch_normalization") is not False,

@@ -1,37 +1,53 @@
-"""Stage 10: the model that validation chose, trained on all training images and judged on the test set."""
+"""Stage 10: the model that validation chose, trained on all training images, judged on the test set and written out."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from prefect import flow
 
 from flows.beginning import begin
 from flows.candidates import plan_candidates, train_candidates
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.settings import Settings
 from mnist_models.judging.evaluation import FinalResult
+from mnist_models.judging.export import ExportedModel
 from mnist_models.report.run import StageResult
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
-from tasks.evaluation import evaluate_members
+from tasks.evaluation import export_members, judging_members
+from tasks.exporting import export_forms
 from tasks.progress import PROGRESS
 from tasks.stopping import stoppable
 from tasks.training import train_models
+
+
+class Final(NamedTuple):
+    """The final model: what the test set says of it, its members, its file and its other forms."""
+
+    judgement: FinalResult
+    members: list[TrainingResult]
+    model: ExportedModel
+    forms: tuple[ExportedForm, ...]
 
 
 @flow(name="final", flow_run_name="final {settings.profile}")
 @stoppable
 def final_evaluation(
     settings: Settings, dataset: DatasetReference | None = None, stages: list[StageResult] | None = None
-) -> tuple[FinalResult, list[TrainingResult]]:
+) -> Final:
     """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
     settings, dataset = begin(settings, dataset, "full_pipeline", plan_candidates)  # it needs all stages, too
     chosen = choose(stages or train_candidates(settings, dataset))
     specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}
     members = [member for member, _ in train_models(specs, dataset, settings)]
-    judgement = evaluate_members(chosen.name, members, dataset, settings)
+    with judging_members(chosen.name, members, dataset, settings) as judgement:
+        model = export_members(members, dataset, settings)
+        forms = export_forms(model, dataset, settings)
     PROGRESS.drop("final")
-    return judgement, members
+    return Final(judgement(), members, model, forms)
 
 
 def choose(stages: list[StageResult]) -> StageResult:

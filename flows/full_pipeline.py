@@ -23,8 +23,6 @@ from mnist_models.foundation.store import Store
 from mnist_models.report.run import Run
 from running.summary import print_summary
 from tasks.artifacts import show_on_this_run, tag_run
-from tasks.evaluation import export_members
-from tasks.exporting import export_forms
 from tasks.mlflow_tracking import TIMEOUT, track
 from tasks.promotion import promote_model
 from tasks.reporting import write_run
@@ -50,20 +48,19 @@ def full_pipeline(settings: Settings) -> Run:
     fitted, dataset = begin(settings, None, "full_pipeline", plan_candidates)
     labels = check_labels(fitted, dataset) if settings.label_folds else None
     candidates = train_candidates(fitted, dataset)
-    final, members = final_evaluation(fitted, dataset, candidates)
-    model = export_members(members, dataset, fitted)
+    final = final_evaluation(fitted, dataset, candidates)
     judged = Run(
         name=prefect.runtime.flow_run.name,
         settings=fitted.model_copy(update={"minutes": settings.minutes}),
         dataset=dataset,
         stages=tuple(candidates),
-        final=final,
-        members=tuple(members),
-        exports=export_forms(model, dataset, settings),
+        final=final.judgement,
+        members=tuple(final.members),
+        exports=final.forms,
         seconds=time.monotonic() - start,
     )
-    finished = promote_model(judged, model)
-    report = write_run(finished, model, labels)
+    finished = promote_model(judged, final.model)
+    report = write_run(finished, final.model, labels)
     track(finished, report.parent)
     wait_until_sent(TIMEOUT if settings.mlflow else SECONDS)
     print_summary(finished, report, Store(settings.store).size())

@@ -6,7 +6,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +124,15 @@ def compute(task: Task[..., Any], settings: Settings, *arguments: Any, key: str)
     with exclusively(settings, key):
         future = submit(task, settings, *arguments, key=key)
         return future.result(), is_cached(future)
+
+
+@contextlib.contextmanager
+def computing(task: Task[..., Any], settings: Settings, *arguments: Any, key: str) -> Iterator[Callable[[], Any]]:
+    """Does what `compute` does while its caller does something else; what is yielded waits for the result."""
+    with exclusively(settings, key):
+        future = submit(task, settings, *arguments, key=key)
+        yield future.result
+        future.wait()
 
 
 @contextlib.contextmanager

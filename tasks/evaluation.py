@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 from prefect import task
 
 from mnist_models.data.dataset import DatasetReference
@@ -13,7 +16,7 @@ from mnist_models.judging.evaluation import FinalResult, evaluate_final
 from mnist_models.judging.export import ExportedModel, export_ensemble
 from mnist_models.judging.predictions import Predictions, predict_unlabelled
 from mnist_models.training.result import TrainingResult
-from tasks.caching import DURABLE, compute
+from tasks.caching import DURABLE, compute, computing
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
 from tasks.workers.interface import Turn, Workplace
@@ -53,19 +56,17 @@ def predict_task(
     return start_workers(place).run(Turn(), predict_unlabelled, members, dataset, root, key=key)
 
 
-def evaluate_members(
+def judging_members(
     stage: str, members: list[TrainingResult], dataset: DatasetReference, settings: Settings
-) -> FinalResult:
-    """Judges the members and their ensemble on the test set."""
+) -> AbstractContextManager[Callable[[], FinalResult]]:
+    """Judges the members and their ensemble on the test set, on one worker, while its caller occupies the others."""
     code = code_fingerprint("judging.evaluation", f"networks.{members[0].spec.network}")
     keys = [member.key for member in members]
     key = f"final-{digest([stage, keys, dataset.fingerprint, settings.reserve, code])}"
     root = Store(settings.store).address
-    result: FinalResult
-    result, _ = compute(
+    return computing(
         evaluate_task, settings, stage, members, dataset, root, workplace_of(settings), settings.reserve, key=key
     )
-    return result
 
 
 def export_members(members: list[TrainingResult], dataset: DatasetReference, settings: Settings) -> ExportedModel:

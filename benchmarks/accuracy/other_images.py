@@ -67,8 +67,8 @@ def _test_error(settings: Any) -> float:
     @flow(name="other_images")
     def search_and_judge() -> float:
         dataset = preprocessing(settings)
-        final, _ = final_evaluation(settings, dataset, [residual_recipe(settings, dataset)])
-        return 100 * (1 - final.ensemble.test_accuracy)
+        final = final_evaluation(settings, dataset, [residual_recipe(settings, dataset)])
+        return 100 * (1 - final.judgement.ensemble.test_accuracy)
 
     return search_and_judge()
 

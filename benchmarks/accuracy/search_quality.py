@@ -17,8 +17,9 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from benchmarks.searches.finding import Finding, Task, improvements
 from benchmarks.searches.one_search import ABLATIONS, OPTUNA, OURS, SIDES, TUNERS
 from benchmarks.speed.studies import ROOT, clean_environment
 from benchmarks.variants.variants import VARIANTS, write
+from mnist_models.surrogate.values import Values
 
 DATA = ("mnist", *VARIANTS)
 SECONDS = {"cnn_bayesian": 120.0, "residual_recipe": 240.0}  # of each search
@@ -43,10 +45,12 @@ class Answer:
     Attributes:
         seconds: Since its begin.
         anew: Validation loss of the combination, trained anew, in nats.
+        values: The combination.
     """
 
     seconds: float
     anew: float
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def _search(side: str, task: Task, folder: Path) -> list[Finding]:
     return [Finding(**one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _anew(findings: list[Finding], task: Task, folder: Path) -> list[dict[str, float]]:
+def _anew(findings: list[Finding], task: Task, folder: Path) -> list[dict[str, Any]]:
     """Trains the combinations of a search's answers anew; what another side's answer was already is not repeated."""
     from benchmarks.searches.trainings import study_of, train_anew
     from flows.cnn import finished
@@ -124,7 +128,9 @@ def _anew(findings: list[Finding], task: Task, folder: Path) -> list[dict[str, f
     new = {spec.digest: spec for spec in specs if spec.digest not in known}
     known |= dict(zip(new, train_anew(list(new.values()), task), strict=True))
     kept.write_text(json.dumps(known))
-    return [asdict(Answer(one.seconds, known[spec.digest])) for one, spec in zip(findings, specs, strict=True)]
+    return [
+        asdict(Answer(one.seconds, known[spec.digest], one.values)) for one, spec in zip(findings, specs, strict=True)
+    ]
 
 
 def final(answers: list[Answer]) -> float:

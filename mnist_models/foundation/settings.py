@@ -41,7 +41,7 @@ QUICK: dict[str, Any] = {
     "learning_rate_epochs": 3.0,
     "recipe_trials": 4,
     "recipe_epochs": 3.0,
-    "cnn_epochs": 4,
+    "cnn_epochs": 4.0,
     "final_epochs": 5.0,
     "exports": None,
 }
@@ -51,15 +51,15 @@ FULL: dict[str, Any] = {
     "grid_epochs": 27,
     "hyperband_max_epochs": 150,
     "bayesian_trials": 200,
-    "bayesian_epochs": 1.5,
+    "bayesian_epochs": 0.9,
     "augmentation_trials": 100,
-    "augmentation_epochs": 1.2,
-    "learning_rate_epochs": 2.0,
+    "augmentation_epochs": 0.75,
+    "learning_rate_epochs": 1.0,
     "recipe_trials": 36,
-    "recipe_epochs": 4.0,
+    "recipe_epochs": 3.0,
     "recipe_seeds": 2,
     "retraining_epochs": 100,
-    "cnn_epochs": 6,
+    "cnn_epochs": 5.0,
     "patience": 10,
     "final_epochs": 7.5,
     "final_seeds": 10,
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of both baselines.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: float = Field(default=3.0, gt=0, description="Epochs at most of the grid's best: its last rung.")
+    grid_epochs: float = Field(default=2.4, gt=0, description="Epochs at most of the grid's best: its last rung.")
     fully_connected_batch_size: int = Field(
         default=256, ge=1, description="Images per step of the trainings of the grid and of Hyperband."
     )
@@ -207,7 +207,7 @@ class Settings(BaseSettings):
     augmentation_epochs: float = Field(default=0.3, gt=0, description="Epochs of that search's last rung.")
     learning_rate_epochs: float = Field(default=0.3, gt=0, description="Epochs of the learning rates' last rung.")
     recipe_trials: int = Field(default=9, ge=1, description="Recipes of the residual network that are tried.")
-    recipe_epochs: float = Field(default=0.9, gt=0, description="Epochs of that search's last rung.")
+    recipe_epochs: float = Field(default=0.75, gt=0, description="Epochs of that search's last rung.")
     recipe_seeds: int = Field(default=1, ge=1, description="Trainings of each recipe at the last rung.")
     retraining_epochs: int = Field(
         default=20, ge=1, description="Epochs at most when a fully connected winner is trained again from scratch."
@@ -215,7 +215,9 @@ class Settings(BaseSettings):
     cnn_schedule: Literal["constant", "linear"] = Field(
         default="linear", description="Learning rate of the CNN baseline and of retrained CNNs: constant, or down to 0."
     )
-    cnn_epochs: int = Field(default=2, ge=1, description="Epochs at most of retrained CNNs.")
+    cnn_epochs: float = Field(
+        default=1.5, gt=0, description="Epochs of retrained CNNs; whole ones, at most, on a constant rate."
+    )
     patience: int = Field(default=5, ge=1, description="Stop after so many epochs without a lower validation loss.")
     final_epochs: float = Field(default=3.0, gt=0, description="Epochs of the best recipe, and so of its final models.")
     final_seeds: int = Field(default=2, ge=2, description="Members of the final ensemble, one seed each.")

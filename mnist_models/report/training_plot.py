@@ -28,13 +28,15 @@ from mnist_models.report.drawing import (
 from mnist_models.report.run import StageResult
 from mnist_models.report.words import title
 from mnist_models.training.result import TrainingResult
+from mnist_models.training.specification import CURVE_IMAGES
 
 
 def training_curves(stage: StageResult) -> Figure:
     """Draws loss and accuracy over the epochs of a stage's model, with the epoch whose weights it kept.
 
     Both losses are plain cross-entropies. What was done to the model after its last epoch changes its last validation
-    only: that is a ring beside the curve, for it does not compare with the epochs before, nor with training.
+    only, which may be the only one on all images: that is a ring beside the curve, for it does not compare with the
+    epochs before, nor with training.
     """
     history, best, finish = stage.model.history, stage.model.best_epoch, _finish(stage.model)
     with matplotlib.rc_context(STYLE):
@@ -63,9 +65,11 @@ def training_curves(stage: StageResult) -> Figure:
 
 
 def _curve_handles(model: TrainingResult, finish: str) -> list[Artist]:
+    partly = finish and not model.spec.compares_epochs and len(model.history["val_loss"]) > 1
+    validation = f"validation (≤ {CURVE_IMAGES:,})" if partly else "validation"
     handles: list[Artist] = [
         Line2D([], [], color=colour, linewidth=2, label=label)
-        for label, colour, name in (("validation", VALIDATION, "val_loss"), ("train", TRAIN, "loss"))
+        for label, colour, name in ((validation, VALIDATION, "val_loss"), ("train", TRAIN, "loss"))
         if model.history.get(name)
     ]
     if finish:
@@ -82,13 +86,14 @@ def _finish(model: TrainingResult) -> str:
     spec = model.spec
     if model.epochs < spec.epochs or not model.history.get("val_loss"):
         return ""
-    cheap_before = spec.keep == "last" and spec.patience is None  # validation saw one view in the epochs before
     done = {
         "recalibrated": spec.recalibrate,
         "calibrated": spec.calibrate,
-        "all views": cheap_before and spec.hyperparameters.get("views", "one") != "one",
+        "all views": not spec.compares_epochs and spec.hyperparameters.get("views", "one") != "one",
     }
-    return ", ".join(words for words, applies in done.items() if applies)
+    first_on_all_images = not spec.compares_epochs and spec.validation == "every" and spec.epochs > 1
+    words = ", ".join(words for words, applies in done.items() if applies)
+    return words or ("all images" if first_on_all_images else "")
 
 
 def _curve(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int, colour: str) -> None:

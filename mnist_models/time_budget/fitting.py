@@ -56,7 +56,7 @@ BUDGETS: dict[str, Budget] = {
     "recipe_trials": Budget(SEARCH, least=4),
     "recipe_epochs": Budget(SEARCH, least=2_000, counts="first rung"),
     "retraining_epochs": Budget(FINAL, least=4),
-    "cnn_epochs": Budget(FINAL, least=2),
+    "cnn_epochs": Budget(FINAL, least=10_000, counts="images"),
     "final_epochs": Budget(FINAL, least=10_000, counts="images"),
     "final_seeds": Budget(FINAL, least=2),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import Record
 from mnist_models.networks.by_name import Network
-from mnist_models.training.specification import TrainingSpec
+from mnist_models.training.specification import CURVE_IMAGES, TrainingSpec
 
 NEW: dict[Network, float] = {"fully_connected": 0.3, "cnn": 1.0, "residual": 2.0}  # seconds to build and trace
 IMAGE: dict[Network, float] = {"fully_connected": 9e-6, "cnn": 310e-6, "residual": 320e-6}  # of USUAL_PIXELS, trained
@@ -60,14 +60,18 @@ def costly_images(spec: TrainingSpec, dataset: DatasetReference, before: float =
     height, width, _ = dataset.image_shape
     epochs = float(spec.epochs) if spec.shares is None else sum(spec.shares)
     images = epochs * (dataset.train + (dataset.validation if spec.split == "train+validation" else 0)) - before
-    times = spec.epochs if spec.validation == "every" else 1
-    validated = times * min(spec.validation_images or dataset.validation, dataset.validation)
-    if spec.split != "train":
-        validated = 0
+    validated = _validated(spec, dataset) if spec.split == "train" else 0
     each = height * width / USUAL_PIXELS * _size(spec.hyperparameters)
     if spec.hyperparameters.get("batch_normalization") is False:
         each *= NOT_NORMALIZED
     return each * (images + VALIDATED * validated)
+
+
+def _validated(spec: TrainingSpec, dataset: DatasetReference) -> int:
+    """Returns how many images a training validates, in all its epochs."""
+    judged = min(spec.validation_images or dataset.validation, dataset.validation)
+    before = 0 if spec.validation == "last" else spec.epochs - 1
+    return judged + before * (judged if spec.compares_epochs else min(CURVE_IMAGES, judged))
 
 
 def _size(network: Mapping[str, Any]) -> float:

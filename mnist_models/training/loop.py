@@ -19,7 +19,7 @@ from mnist_models.optimizers.optimizer import learning_rates
 from mnist_models.training import hard_images
 from mnist_models.training.checkpoint import Checkpoint, Lineage
 from mnist_models.training.result import TrainingResult
-from mnist_models.training.specification import TrainingSpec
+from mnist_models.training.specification import CURVE_IMAGES, TrainingSpec
 
 if TYPE_CHECKING:
     from mnist_models.programs.program import Program
@@ -147,7 +147,7 @@ class _Loop:
     def best_epoch(self) -> int:
         """The epoch whose weights are kept, from 1; 0 before the first."""
         losses = self.history["val_loss"][: self.spec.epochs]
-        if self.spec.keep == "last" and self.spec.patience is None or not losses:
+        if not self.spec.compares_epochs or not losses:
             return min(self.epoch, self.spec.epochs)
         return int(np.argmin(losses)) + 1
 
@@ -201,12 +201,13 @@ class _Loop:
         return learning_rates(self.spec.optimizer, sum(steps[: self.epoch]), steps[self.epoch], sum(steps), steps[-1])
 
     def _validate(self) -> tuple[float, ...]:
-        """Validates as the finished model sees images where this epoch's weights may be kept, else the cheaper way."""
+        """Validates as the finished model sees images where these weights may be kept, else for the curve only."""
         last = self.epoch + 1 == self.spec.epochs
         if self.validation is None or (self.spec.validation == "last" and not last):
             return ()
-        may_be_kept = self.spec.keep == "best" or self.spec.patience is not None or last
-        return self.program.trainee.evaluate(self.validation, all_views=may_be_kept)
+        may_be_kept = self.spec.compares_epochs or last
+        images = self.validation if may_be_kept else self.validation.first(CURVE_IMAGES)
+        return self.program.trainee.evaluate(images, all_views=may_be_kept)
 
 
 def _named(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -14,6 +14,8 @@ from mnist_models.networks.by_name import Network
 from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.programs.shape import Precision, Shape
 
+CURVE_IMAGES = 2_500  # to validate an epoch whose weights are not kept
+
 
 class TrainingSpec(Record):
     """Everything that can change the outcome of a training, besides data and code.
@@ -34,7 +36,8 @@ class TrainingSpec(Record):
         calibrate: After the last epoch, divide the logits by a temperature (Guo et al. 2017) that is fitted on newly
             augmented training images: label smoothing makes a network less sure than it should be.
         patience: Stop after so many epochs without a lower validation loss; None to train all epochs.
-        validation: Validate after "every" epoch, or only after the "last".
+        validation: Validate after "every" epoch, or only after the "last"; where only the last epoch's weights can be
+            kept, earlier ones are validated on `CURVE_IMAGES`, for the curve.
         validation_images: Validate on so many images, the first; None for all.
         keep: The weights to end with: "best" of all epochs by validation loss, or "last".
         precision: Of the products in training steps; evaluation and weights are float32.
@@ -93,6 +96,11 @@ class TrainingSpec(Record):
     def trunk_epochs(self) -> int:
         """The epochs after which its checkpoint serves trainings that are longer, too: all but a cooldown."""
         return self.epochs - (self.optimizer.schedule == "cooldown")
+
+    @property
+    def compares_epochs(self) -> bool:
+        """Whether the validation loss of an epoch decides something before the last."""
+        return self.keep == "best" or self.patience is not None
 
     def shape(self, dataset: DatasetReference) -> Shape:
         """What this training has in common with those that can use the same program."""

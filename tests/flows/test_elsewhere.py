@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mnist_models.objects.s3 import S3Objects
 from tests.clusters import Cluster
 from tests.conftest import ROOT, TINY
 from tests.flows.test_pipeline import timeless
@@ -39,6 +40,17 @@ def kill_after(run: subprocess.Popen[str], trials: int, folder: Path) -> None:
     run.wait()
 
 
+def versions(s3: S3Server) -> dict[str, str]:
+    """The tag of each result among the objects."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.environment.items():
+            patch.setenv(name, value)
+        objects = S3Objects(STORE)
+    found = {name: objects.get(name) for name, _ in objects.sizes("results")}
+    assert len(found) >= 3
+    return {name: each.tag for name, each in found.items() if each}
+
+
 @pytest.mark.slow
 def test_begun_on_the_pool_gone_on_with_on_a_cluster_and_ended_on_the_pool(
     tmp_path: Path, server: str, first: tuple[Path, subprocess.CompletedProcess[str]]
@@ -50,9 +62,11 @@ def test_begun_on_the_pool_gone_on_with_on_a_cluster_and_ended_on_the_pool(
             for number in range(3):
                 cluster.add_worker(XDG_CACHE_HOME=str(tmp_path / f"machine-{number}"), **s3.environment)
             kill_after(begin(tmp_path / "one", server, s3), 3, tmp_path / "one")
+            finished = versions(s3)
             kill_after(begin(tmp_path / "two", server, s3, f"--cluster={cluster.address}"), 6, tmp_path / "two")
             third = begin(tmp_path / "three", server, s3)
             assert third.wait(timeout=600) == 0, (tmp_path / "three/log").read_text()
+            assert finished.items() <= versions(s3).items(), "something was computed again"
         finally:
             cluster.close()
     [metrics] = (tmp_path / "three").glob("mnist_models/*/latest/metrics.json")

@@ -110,7 +110,7 @@ def test_what_was_done_to_the_finished_model_is_a_ring_beside_the_curve() -> Non
     assert [list(line.get_xdata()) for line in loss.lines if line.get_markerfacecolor() == "white"] == [[3]]
     assert [list(line.get_xdata()) for line in loss.lines if len(line.get_xdata()) > 1][:2] == [[1, 2, 3], [1, 2]]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["validation", "finished: calibrated", "train", "kept: epoch 3"]
+    assert labels == ["validation (≤ 2,500)", "finished: calibrated", "train", "kept: epoch 3"]
 
 
 def test_a_validation_of_the_last_epoch_alone_lies_there() -> None:
