@@ -28,6 +28,7 @@ def main(options: argparse.Namespace) -> None:
     """Runs both by turns."""
     usual = ["--profile=quick", "--exports=none"]
     command = [sys.executable, str(ROOT / "flows/full_pipeline.py"), *(options.options or usual)]
+    command += ["--images=600"] if options.quick else []
     with tempfile.TemporaryDirectory(prefix="against-pool-") as name:
         folder = Path(name)
         cluster = TorturedCluster(folder / "runs", os.cpu_count() or 1)

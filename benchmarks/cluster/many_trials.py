@@ -77,7 +77,7 @@ def main(options: argparse.Namespace) -> None:
     ]
     claims: list[Ratio] = [
         at_most("the last tenth's wall time to the second's", wall[-1] / wall[1], SLOWER),
-        at_most("memory that a trial leaves behind, kB", statistics.fmean(memory[1:]), KILOBYTES),
+        at_most("memory that a trial leaves behind, kB", max(statistics.fmean(memory[1:]), 0.0), KILOBYTES),
     ]
     report(f"A study of {trials} trials, proposals: {options.proposals}", figures, claims, options)
 

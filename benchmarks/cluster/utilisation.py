@@ -1,6 +1,6 @@
 """How busy a cluster's workers are, and what handing out a trial costs the flow.
 
-    python -m benchmarks.cluster.utilisation [--quick] [--json FILE] [--workers 64 256] [--seconds 20] [--rounds 3]
+    python -m benchmarks.cluster.utilisation [--quick] [--json FILE] [--plot FILE] [--workers 64 256] [--seconds 20]
 
 A real scheduler and real connections. Processes of this machine hold 32 workers each, and their trials sleep as long as
 real ones take, as there are no hundreds of machines here. As in a study with `--window auto`, twice as many trials are
@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.cluster.machines import machines
+from benchmarks.cluster.utilisation_plot import plot
 from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
 from tasks.cluster.dask import DaskWorkers
 from tasks.workers.interface import Turn, Workplace
@@ -32,8 +33,10 @@ def main(options: argparse.Namespace) -> None:
     """Measures each number of workers."""
     figures: list[Figure] = []
     claims: list[Ratio] = []
+    shares: dict[int, float] = {}
     for count in [4] if options.quick else options.workers:
         busy, cost = measure(count, 1.0 if options.quick else options.seconds, options.rounds)
+        shares[count] = busy
         figures += [
             Figure(f"{count} workers: utilisation", "%", [busy]),
             Figure(f"{count} workers: flow", "ms", [cost]),
@@ -41,6 +44,8 @@ def main(options: argparse.Namespace) -> None:
         claims.append(at_least(f"{count} workers: utilisation, %", busy, 1.0, UTILISATION.get(count, 0.0)))
         claims.append(at_most(f"{count} workers: dispatch, ms a trial", cost, DISPATCH))
     report("Cluster", figures, claims, options)
+    if options.plot:
+        plot(shares, UTILISATION, options.seconds, options.plot)
 
 
 def measure(count: int, seconds: float, rounds: int) -> tuple[float, float]:
@@ -83,5 +88,6 @@ if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--seconds", type=float, default=20.0, help="that a trial takes")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw utilisation by the number of workers")
     parser.add_argument("--rounds", type=int, default=3, help="trials of each worker")
     main(parser.parse_args())

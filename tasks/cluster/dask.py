@@ -24,6 +24,7 @@ from tasks.workers.turns import Turns
 
 LOG = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 10.0  # seconds
+CLOSE_TIMEOUT = 5.0  # seconds
 COUNT_SECONDS = 2.0  # between two counts of the workers that there are
 CANCELLED = (CancelledError, concurrent.futures.CancelledError, asyncio.CancelledError)
 
@@ -94,7 +95,7 @@ class DaskWorkers:
         if not self._closed.is_set():
             self._closed.set()
             self._turns.close()
-            threading.Thread(target=self._client.close, kwargs={"timeout": 5}, daemon=True).start()
+            threading.Thread(target=self._client.close, kwargs={"timeout": CLOSE_TIMEOUT}, daemon=True).start()
 
     def _lose(self) -> None:
         """The scheduler is gone: what it knew is lost, so this run ends; the next finds all that was finished."""
@@ -146,8 +147,19 @@ class DaskWorkers:
 
 
 def _connect(address: str) -> Client:
+    """Connects in a thread: where something else listens, Dask may wait for ever."""
+    connected: concurrent.futures.Future[Client] = concurrent.futures.Future()
+
+    def connect() -> None:
+        try:
+            client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False, name="mnist-models")
+            connected.set_result(client)
+        except BaseException as error:
+            connected.set_exception(error)
+
+    threading.Thread(target=connect, daemon=True, name="connect").start()
     try:
-        return Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False, name="mnist-models")
+        return connected.result(CONNECT_TIMEOUT + CLOSE_TIMEOUT)
     except (OSError, TimeoutError) as error:
         raise ClusterError(f"Expected a Dask scheduler at --cluster. Received: no answer from {address}") from error
 

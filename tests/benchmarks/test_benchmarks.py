@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 SLOW = (
     "accuracy.fidelity", "accuracy.time_to_accuracy", "speed.trials_per_hour", "speed.worker_scaling",
     "accuracy.search_quality", "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest",
+    "cluster.utilisation", "cluster.many_trials", "cluster.against_pool",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -137,6 +138,8 @@ def test_one_of_another_precision_is_refused_by_name(
 def test_a_cluster_without_a_worker_that_will_do_is_refused_and_so_is_none(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="no answer from tcp://127.0.0.1:1"):
         DaskWorkers(Workplace(0, "tcp://127.0.0.1:1", tmp_path), never)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ClusterError, match="no answer from tcp"):
+        DaskWorkers(Workplace(0, f"tcp://127.0.0.1:{silent.getsockname()[1]}", tmp_path), never)
     alone = Cluster(tmp_path / "alone")
     try:
         alone.add_worker("--nthreads=2")
@@ -178,7 +181,7 @@ def test_the_schedulers_death_is_told_and_ends_the_work(tmp_path: Path) -> None:
 def test_a_worker_whose_network_is_cut_is_given_up_and_comes_back(tmp_path: Path) -> None:
     """Nobody is told that packets are lost; another worker does its task, and it works again once they are not."""
     machines = [Machine(number) for number in (1, 2)]
-    patience = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "10s"}
+    patience = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s"}
     divided = Cluster(tmp_path / "divided", machines[0].here, **patience)
     mark = tmp_path / "mark"
     try:
