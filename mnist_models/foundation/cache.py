@@ -5,8 +5,10 @@ All processes of a machine share them. What was not used for longest goes first;
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 VARIABLE = "MNIST_CACHE_SIZE"  # gigabytes: a machine's own, whoever works on it
@@ -41,7 +43,7 @@ def note_written(size: int) -> None:
 def make_room(bound: int | None = None) -> None:
     """Removes the copies that were not used for longest where there are more than may be."""
     most = cache_size() if bound is None else bound
-    files = [(path, path.stat()) for path in cache_folder("").parent.rglob("*") if path.is_file()]
+    files = list(_files(cache_folder("").parent))
     size = sum(stat.st_size for _, stat in files)
     if size <= most:
         return
@@ -51,3 +53,12 @@ def make_room(bound: int | None = None) -> None:
         if not path.name.endswith(".tmp"):
             path.unlink(missing_ok=True)
             size -= stat.st_size
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All files; other processes remove some meanwhile."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent) / name
+            with contextlib.suppress(FileNotFoundError):
+                yield path, path.lstat()
