@@ -183,10 +183,11 @@ def finished(
     """
     epochs = epochs or settings.cnn_epochs
     falling = settings.cnn_schedule == "linear"
-    if falling:
-        found = shares([round(epochs * settings.epoch_images)], dataset.train, selection="random")
-    else:
-        found = even_shares(math.ceil(epochs), settings.epoch_images, dataset.train)
+    found = (
+        shares([round(epochs * settings.epoch_images)], dataset.train, selection="random")
+        if falling
+        else even_shares(math.ceil(epochs), settings.epoch_images, dataset.train)
+    )
     return spec.model_copy(
         update={
             "epochs": len(found) if found else math.ceil(epochs),

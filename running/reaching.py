@@ -6,18 +6,30 @@ import importlib.util
 import socket
 from urllib.parse import urlsplit
 
+from mnist_models.foundation.settings import Settings
+
 TIMEOUT = 5.0  # seconds
+
+
+def check_library(settings: Settings) -> None:
+    """Fails early where what a setting needs is not installed.
+
+    Raises:
+        ModuleNotFoundError: With what to install.
+    """
+    needed = {"distributed": settings.cluster, "obstore": isinstance(settings.store, str)}
+    for library, wanted in needed.items():
+        if wanted and importlib.util.find_spec(library) is None:
+            option = "--cluster" if library == "distributed" else "--store s3://"
+            raise ModuleNotFoundError(f'Expected {library} for {option}: pip install -e ".[cluster]". Received: none')
 
 
 def check_cluster(address: str) -> None:
     """Fails early where no scheduler listens.
 
     Raises:
-        ModuleNotFoundError: If Dask is not installed.
         OSError: If nobody listens there; the message names the address.
     """
-    if importlib.util.find_spec("distributed") is None:
-        raise ModuleNotFoundError('Expected distributed for --cluster: pip install -e ".[cluster]". Received: none')
     place = urlsplit(address)
     try:
         socket.create_connection((str(place.hostname), int(place.port or 0)), timeout=TIMEOUT).close()

@@ -53,12 +53,15 @@ def read_settings(arguments: str = "") -> Settings:
 def ready(settings: Settings) -> Settings:
     """Checks that a run with these settings has its data and its store, and prepares it; exits with status 2 if not."""
     from mnist_models.data.preprocessing import open_data
+    from mnist_models.foundation.cache import VARIABLE
     from mnist_models.foundation.store import Store
     from mnist_models.sources.source import DataError
-    from running.reaching import check_cluster
+    from running.reaching import check_cluster, check_library
     from tasks.options import options_of
 
     try:
+        check_library(settings)
+        os.environ[VARIABLE] = str(settings.cache_size)  # of this machine, so of all that this run starts here
         Store(settings.store).check_writable()
         open_data(settings.data, options_of(settings))
         if settings.mlflow and importlib.util.find_spec("mlflow") is None:

@@ -11,11 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import prefect.runtime
-from prefect import Task
+from prefect import State, Task
 from prefect.cache_policies import CacheKeyFnPolicy, CachePolicy
+from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture
 from prefect.serializers import JSONSerializer
+from prefect.tasks import StateHookCallable
 from pydantic import BaseModel, ValidationError
 
 from mnist_models.champion.gate import Decision
@@ -95,10 +97,22 @@ def submit(task: Task[..., Any], settings: Settings, *arguments: Any, key: str) 
     store = Store(settings.store)
     if not settings.refresh:
         discard_damaged(store, key)
-    run = task.with_options(result_storage=store.results, refresh_cache=settings.refresh)
+    run = task.with_options(
+        result_storage=store.results, refresh_cache=settings.refresh, on_completion=_sharing(store, key)
+    )
     future = run.submit(*arguments, key=key)
     TASK_RUNS.append(future.task_run_id)
     return future
+
+
+def _sharing(store: Store, key: str) -> list[StateHookCallable] | None:
+    """What Prefect does between writing a result to this machine's copies and telling anybody that it is there."""
+
+    def share_result(task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+        if state.name != "Cached":
+            store.share(f"results/{key}")
+
+    return None if store.objects is None else [share_result]
 
 
 def compute(task: Task[..., Any], settings: Settings, *arguments: Any, key: str) -> tuple[Any, bool]:
@@ -148,15 +162,16 @@ def is_cached(future: PrefectFuture[Any]) -> bool:
 def discard_damaged(store: Store, key: str) -> None:
     """Removes a record that is not sound, or points to a file that is not, so that it is computed again."""
     path = store.results / key
+    store.renew(path)
     if not path.exists():
         return
     try:
         for reference in _files(read_record(path.read_bytes(), key)):
-            store.verify(reference)
+            store.holds(reference)
     except (ValueError, ValidationError, KeyError, TypeError, DamagedFileError) as error:
         damaged = error.path if isinstance(error, DamagedFileError) else path
         LOG.warning("%s is damaged and is computed again (%s)", damaged, str(error).splitlines()[0])
-        path.unlink(missing_ok=True)
+        store.remove(path.relative_to(store.root))
 
 
 def read_record(content: bytes, key: str) -> SealedRecord:

@@ -13,7 +13,7 @@ from mnist_models.data.preprocessing import EMBEDDED, preprocess
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.sources.detect import content_digest
 from mnist_models.sources.source import Options
 from tasks.artifacts import page
@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 
 @task(name="preprocess", task_run_name="preprocess {source}", **DURABLE)
 def preprocess_task(
-    source: str, root: Path, data: Path | None, images: int | None, seed: int, options: Options, key: str
+    source: str, root: Address, data: Path | None, images: int | None, seed: int, options: Options, key: str
 ) -> DatasetReference:
     """Reads, splits and stores a data set; see `mnist_models.data.preprocessing.preprocess`."""
     return preprocess(Store(root), data=data, images=images, seed=seed, key=key, options=options)
@@ -33,7 +33,7 @@ def preprocess_task(
 
 def preprocess_dataset(settings: Settings) -> DatasetReference:
     """Returns the data set that the settings name, preprocessed before or now."""
-    root, options = Store(settings.store).root, options_of(settings)
+    root, options = Store(settings.store).address, options_of(settings)
     path = settings.data or EMBEDDED
     code = code_fingerprint("data.preprocessing")
     inputs = [path.name, content_digest(path), settings.images, settings.seed, asdict(options), code]

@@ -6,7 +6,6 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import FileReference, digest
 from mnist_models.foundation.settings import Form, Settings
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.export import ExportedModel
 from tasks.artifacts import page
 from tasks.caching import DURABLE, exclusively, submit
@@ -60,7 +59,7 @@ def export_form_task(
     model: FileReference,
     dataset: DatasetReference,
     reserve: float,
-    root: Path,
+    root: Address,
     place: Workplace,
     expected: Shared,
     key: str,
@@ -82,7 +81,7 @@ def export_forms(model: ExportedModel, dataset: DatasetReference, settings: Sett
     A form that cannot be written costs a warning, not the run.
     """
     keys = {form: _key(form, model, dataset, settings) for form in _possible(settings)}
-    root = Store(settings.store).root
+    root = Store(settings.store).address
     ask = functools.partial(ask_model, model.file, dataset, settings.reserve, root)
     place = workplace_of(settings)
     expected = Shared(lambda: start_workers(place).run(SOON, ask))

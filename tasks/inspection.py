@@ -18,7 +18,7 @@ from mnist_models.foundation.files import write_atomic
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.inspection.duplicates import Place
 from mnist_models.inspection.inspection import Inspection, findings, inspect_dataset
 from mnist_models.inspection.selection import drop_leaks
@@ -30,13 +30,13 @@ LATEST = "latest_data"
 
 
 @task(name="inspect", task_run_name="look at the data", **DURABLE)
-def inspect_task(dataset: DatasetReference, root: Path, key: str) -> Inspection:
+def inspect_task(dataset: DatasetReference, root: Address, key: str) -> Inspection:
     """Looks at a data set; see `mnist_models.inspection.inspection.inspect_dataset`."""
     return inspect_dataset(dataset, root, key=key)
 
 
 @task(name="drop_leaks", task_run_name="leave out what leaks", **DURABLE)
-def drop_leaks_task(dataset: DatasetReference, leaks: tuple[int, ...], root: Path, key: str) -> DatasetReference:
+def drop_leaks_task(dataset: DatasetReference, leaks: tuple[int, ...], root: Address, key: str) -> DatasetReference:
     """Leaves out images that leak; see `mnist_models.inspection.selection.drop_leaks`."""
     return drop_leaks(Store(root), dataset, leaks, key=key)
 
@@ -65,7 +65,7 @@ def inspection_of(dataset: DatasetReference, settings: Settings) -> Inspection:
     code = [code_fingerprint("inspection.inspection"), version("scikit-learn")]
     key = f"inspection-{digest([dataset.fingerprint, code])}"
     inspection: Inspection
-    inspection, _ = compute(inspect_task, settings, dataset, Store(settings.store).root, key=key)
+    inspection, _ = compute(inspect_task, settings, dataset, Store(settings.store).address, key=key)
     return inspection
 
 
@@ -94,6 +94,7 @@ def write_page(
     path = folder / "data.html"
     write_atomic(path, data_page(dataset, data_sections(store, dataset, inspection, labels, left_out)))
     _point_latest(store, folder)
+    store.share(folder.relative_to(store.root))
     LOG.info("data  %s", store.root / LATEST / "data.html", extra=page())
     return path
 
@@ -102,7 +103,7 @@ def _without_leaks(dataset: DatasetReference, inspection: Inspection, settings: 
     leaks = inspection.duplicates.leaks
     key = f"dataset-{digest([dataset.fingerprint, leaks, code_fingerprint('inspection.selection')])}"
     derived: DatasetReference
-    derived, _ = compute(drop_leaks_task, settings, dataset, leaks, Store(settings.store).root, key=key)
+    derived, _ = compute(drop_leaks_task, settings, dataset, leaks, Store(settings.store).address, key=key)
     LOG.info("data  %d images that leak are left out: %s to train, %s to validate", len(leaks),
              f"{derived.train:,}", f"{derived.validation:,}", extra=page())  # fmt: skip
     return derived

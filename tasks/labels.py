@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from prefect import task
 
@@ -12,7 +11,7 @@ from mnist_models.data_page.labels import check_of_training
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.out_of_fold import FoldResult, LabelReport, judge_fold, judge_labels
 from mnist_models.report.words import percent
 from mnist_models.training.specification import TrainingSpec
@@ -34,7 +33,7 @@ STAGE = "labels"
 @task(name="judge_fold", task_run_name="labels fold {number}", **RETRIED, **DURABLE)
 @stoppable
 def judge_fold_task(
-    number: int, spec: TrainingSpec, dataset: DatasetReference, folds: int, root: Path, place: Workplace, key: str
+    number: int, spec: TrainingSpec, dataset: DatasetReference, folds: int, root: Address, place: Workplace, key: str
 ) -> FoldResult:
     """Trains on all folds but one in a worker process; see `mnist_models.judging.out_of_fold.judge_fold`."""
     name = f"fold {number}"
@@ -48,7 +47,7 @@ def judge_fold_task(
 
 
 @task(name="judge_labels", task_run_name="judge the labels", **DURABLE)
-def judge_labels_task(results: list[FoldResult], dataset: DatasetReference, root: Path, key: str) -> LabelReport:
+def judge_labels_task(results: list[FoldResult], dataset: DatasetReference, root: Address, key: str) -> LabelReport:
     """Judges all labels; see `mnist_models.judging.out_of_fold.judge_labels`."""
     return judge_labels(results, dataset, root, key=key)
 
@@ -66,7 +65,7 @@ def look_at_labels(spec: TrainingSpec, dataset: DatasetReference, settings: Sett
     code = code_fingerprint("judging.out_of_fold")
     key = f"labels-{digest([[result.key for result in results], dataset.fingerprint, code])}"
     report: LabelReport
-    report, _ = compute(judge_labels_task, settings, results, dataset, Store(settings.store).root, key=key)
+    report, _ = compute(judge_labels_task, settings, results, dataset, Store(settings.store).address, key=key)
     LOG.info(
         "labels  %s of %s labels are probably wrong, by %d networks that are right on %s",
         f"{report.wrong:,}", f"{report.images:,}", report.folds, percent(report.accuracy), extra=page(),
@@ -76,7 +75,7 @@ def look_at_labels(spec: TrainingSpec, dataset: DatasetReference, settings: Sett
 
 
 def _judge_folds(spec: TrainingSpec, dataset: DatasetReference, settings: Settings) -> list[FoldResult]:
-    folds, root = settings.label_folds, Store(settings.store).root
+    folds, root = settings.label_folds, Store(settings.store).address
     plan_models({f"{STAGE} fold {number}": spec for number in range(1, folds + 1)}, dataset, new=True)
     PROGRESS.workers = workers_of(settings)
     code = code_fingerprint("judging.out_of_fold", f"networks.{spec.network}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from prefect import task
 
@@ -15,7 +14,7 @@ from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.data.pen import measure_pen
 from mnist_models.foundation.fingerprint import code_fingerprint
 from mnist_models.foundation.records import FileReference, digest
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.export import ExportedModel
 from mnist_models.lineage.card import model_card
 from mnist_models.report.run import Promotion, Run
@@ -40,7 +39,7 @@ def promote_task(
     dataset: DatasetReference,
     reserve: float,
     rules: Rules,
-    root: Path,
+    root: Address,
     place: Workplace,
     key: str,
 ) -> Decision:
@@ -96,7 +95,7 @@ def _decide(run: Run, model: ExportedModel, champion: Champion | None) -> Decisi
     code = code_fingerprint("champion.comparison")
     seal = champion.seal if champion else None
     key = f"promotion-{digest([model.weights, seal, dataset.seal, settings.reserve, rules.digest, code])}"
-    root = Store(settings.store).root
+    root = Store(settings.store).address
     decision: Decision
     decision, _ = compute(
         promote_task, settings, run.name, model.file, champion, dataset, settings.reserve, rules, root,

@@ -70,6 +70,7 @@ def report_task(
         folder / "labels.csv", labels_csv(all_suspects(checks), run.dataset.names, FileNames(store, run.dataset))
     )
     _point_latest(store, folder)
+    store.share(folder.relative_to(store.root))
     show_report(folder, run.stages, run.final)
     return report
 

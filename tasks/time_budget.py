@@ -77,7 +77,7 @@ def plan_task(stage: str, planner: Planner, dataset: DatasetReference, settings:
 
 def measure_here(kinds: list[Network], dataset: DatasetReference, settings: Settings) -> Measured:
     """Returns what trainings cost while all workers train, each as much as the others."""
-    workers, root = start_workers(workplace_of(settings)), Store(settings.store).root
+    workers, root = start_workers(workplace_of(settings)), Store(settings.store).address
     with ThreadPoolExecutor(settings.workers, thread_name_prefix="measure") as threads:
         measured = threads.map(
             lambda _: workers.run(Turn(), measure, kinds, dataset, root, settings.precision), range(settings.workers)

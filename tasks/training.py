@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from pathlib import Path
 
 from prefect import task
 from prefect.futures import PrefectFuture
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import Settings
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.training.loop import fit
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
@@ -42,7 +41,7 @@ def train_task(
     name: str,
     spec: TrainingSpec,
     dataset: DatasetReference,
-    root: Path,
+    root: Address,
     place: Workplace,
     priority: int,
     checkpoint: str,
@@ -140,7 +139,7 @@ def _submit(
 ) -> PrefectFuture[TrainingResult]:
     PROGRESS.workers = workers_of(settings)
     store, priority = Store(settings.store), STAGE_NUMBER.get()
-    root, name = store.root, name if settings.refresh else _named_as_found(name, store, key)
+    root, name = store.address, name if settings.refresh else _named_as_found(name, store, key)
     return submit(
         train_task, settings, name, spec, dataset, root, workplace_of(settings), priority, checkpoint,
         keep_weights, keep_judged, key=key,

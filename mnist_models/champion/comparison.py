@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from mnist_models.champion.gate import Decision, Rules, describe, mismatch, objections
@@ -12,7 +10,7 @@ from mnist_models.champion.paired import compare_paired
 from mnist_models.champion.record import Champion
 from mnist_models.data.dataset import DatasetReference, read_split, scale
 from mnist_models.foundation.records import FileReference
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.members import predict
 from mnist_models.judging.reserve import gate_rows, open_rows
 
@@ -23,7 +21,7 @@ def face_champion(
     dataset: DatasetReference,
     reserve: float,
     rules: Rules,
-    root: Path,
+    root: Address,
     *,
     key: str,
 ) -> Decision:
@@ -35,7 +33,7 @@ def face_champion(
         dataset: What the challenger was trained on, with the test images.
         reserve: Share of the test images that only the gate sees; 0 compares on all.
         rules: What the gate asks for.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the decision carries.
 
     Raises:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mnist_models.champion.paired import Paired
 from mnist_models.champion.record import Champion, Event, Kind
-from mnist_models.foundation.files import DamagedFileError, write_atomic
+from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.store import Store
 
 DEFAULT = "default"
@@ -34,6 +34,7 @@ def champion_folder(store: Store, name: str = DEFAULT) -> Path:
 
 def champion_names(store: Store) -> tuple[str, ...]:
     """Returns the names of a store's champions."""
+    store.fetch("champion")
     named = sorted((store.root / "champion" / "named").glob("*/current.json"))
     default = (DEFAULT,) if (champion_folder(store) / "current.json").is_file() else ()
     return (*default, *(path.parent.name for path in named))
@@ -46,6 +47,7 @@ def read_champion(store: Store, name: str = DEFAULT) -> Champion | None:
         DamagedFileError: If its record was altered; the next promotion or rollback writes it anew.
     """
     path = champion_folder(store, name) / "current.json"
+    store.renew(path)
     try:
         return Champion.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -60,7 +62,9 @@ def read_history(store: Store, name: str = DEFAULT) -> tuple[Event, ...]:
     Raises:
         DamagedFileError: If one was altered.
     """
-    return tuple(_read_event(path) for path in sorted((champion_folder(store, name) / "history").glob("*.json")))
+    folder = champion_folder(store, name) / "history"
+    store.fetch(folder.relative_to(store.root))
+    return tuple(_read_event(path) for path in sorted(folder.glob("*.json")))
 
 
 def promote(
@@ -182,13 +186,14 @@ def _append(
         comparison=comparison,
     )
     path = champion_folder(store, name) / "history" / f"{number:04d}.json"
-    write_atomic(path, event.model_dump_json(indent=2).encode())
+    store.add(path, event.model_dump_json(indent=2).encode())
     if champion is not None and kind != "refused":
         _write_current(store, name, champion)
 
 
 def _write_current(store: Store, name: str, champion: Champion) -> None:
-    write_atomic(champion_folder(store, name) / "current.json", champion.model_dump_json(indent=2).encode())
+    path = champion_folder(store, name) / "current.json"
+    store.write(path.relative_to(store.root), champion.model_dump_json(indent=2).encode())
 
 
 def _read_event(path: Path) -> Event:

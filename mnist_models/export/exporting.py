@@ -18,7 +18,7 @@ from mnist_models.export.conversion import NAMES, convert
 from mnist_models.export.form import ExportedForm
 from mnist_models.foundation.records import FileReference
 from mnist_models.foundation.settings import Form
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.members import predict
 from mnist_models.judging.reserve import open_rows
 from mnist_models.judging.scores import score
@@ -68,7 +68,7 @@ class WrittenForm:
 
 
 def write_form(
-    form: Form, model: FileReference, dataset: DatasetReference, reserve: float, root: Path, *, key: str
+    form: Form, model: FileReference, dataset: DatasetReference, reserve: float, root: Address, *, key: str
 ) -> WrittenForm:
     """Writes a model in another form to the store, and asks it.
 
@@ -77,7 +77,7 @@ def write_form(
         model: The `.keras` file.
         dataset: What it was trained on: training images calibrate int8, test images are what every form is asked.
         reserve: Share of the test images that only the gate sees.
-        root: The store's root.
+        root: The store's address.
         key: Of the form: its folder.
 
     Raises:
@@ -104,14 +104,14 @@ def write_form(
     )
 
 
-def ask_model(model: FileReference, dataset: DatasetReference, reserve: float, root: Path) -> np.ndarray:
+def ask_model(model: FileReference, dataset: DatasetReference, reserve: float, root: Address) -> np.ndarray:
     """Returns what the model itself says of the test images: float32 [n, classes], probabilities.
 
     Args:
         model: The `.keras` file.
         dataset: With the test images.
         reserve: Share of them that only the gate sees.
-        root: The store's root.
+        root: The store's address.
 
     Raises:
         DamagedFileError: If the model or the data set is damaged.

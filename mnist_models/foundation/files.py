@@ -72,7 +72,7 @@ class NewFile:
             self._file.close()
         finally:
             self._temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(self._temporary)):
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(self._temporary)):
             raise OSError(
                 error.errno, error.strerror, str(self.path)
             ) from error  # which file, not only what went wrong

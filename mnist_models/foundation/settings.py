@@ -84,6 +84,15 @@ def fastest_precision() -> Literal["float32", "bfloat16"]:
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
+def _read_store(store: Any) -> Any:
+    """A folder, unless it is the address of objects."""
+    if isinstance(store, str) and "://" in store:
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/[\w.=-]+)*", store):
+            raise PydanticCustomError("store", "a folder, or an address like s3://bucket/prefix")
+        return store
+    return Path(store)
+
+
 def _read_window(window: Any) -> Any:
     return AUTO if window == "auto" else window
 
@@ -139,7 +148,13 @@ class Settings(BaseSettings):
         le=20,
         description="Look for wrong training labels with so many networks, each trained without a part; 0 for none.",
     )
-    store: Path = Field(default=Path("artifacts"), description="Folder that keeps results, models and reports.")
+    store: Annotated[Path | str, BeforeValidator(_read_store)] = Field(
+        default=Path("artifacts"),
+        description="Folder that keeps results, models and reports; or s3://bucket/prefix (docs/scaling.md).",
+    )
+    cache_size: float = Field(
+        default=20.0, gt=0, description="Gigabytes of this machine that copies of objects elsewhere may take."
+    )
     seed: int = Field(
         default=1, ge=1, le=2**31 - 1, description="Of split, weights, order, augmentation and proposals."
     )

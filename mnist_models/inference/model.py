@@ -146,6 +146,7 @@ def _of_champion(store: Store, champion: Champion, form: str | None, preparation
     chosen = form or next((name for name in FASTEST_FIRST if name in files), "keras")
     if chosen not in files:
         raise NoModelError(f"Expected a form of the champion out of {', '.join(files)}. Received: {form!r}.")
+    store.fetch(files[chosen].path)
     pen = {"plain": None, "pen": MNIST, "auto": champion.pen}[preparation]
     return ModelFile(
         path=store.root / files[chosen].path,

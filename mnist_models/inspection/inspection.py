@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import SealedRecord
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.inspection.census import FEW_IMAGES, IMBALANCE, SplitCensus, take_census
 from mnist_models.inspection.chunks import SPLITS, Split, read_splits
 from mnist_models.inspection.drift import Drift, measure_drift
@@ -34,12 +33,12 @@ class Inspection(SealedRecord):
         return self.splits[SPLITS.index(name)]
 
 
-def inspect_dataset(dataset: DatasetReference, root: Path, *, key: str) -> Inspection:
+def inspect_dataset(dataset: DatasetReference, root: Address, *, key: str) -> Inspection:
     """Looks at all images of a data set.
 
     Args:
         dataset: Which.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the record carries.
 
     Raises:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.records import Record, SealedRecord
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.confident_learning import Doubts, Suspect, doubt, suspects
 from mnist_models.judging.members import build_member, predict, set_weights
 from mnist_models.judging.quality import Quality, quality
@@ -63,7 +61,13 @@ class FinalResult(SealedRecord):
 
 
 def evaluate_final(
-    stage: str, members: list[TrainingResult], dataset: DatasetReference, root: Path, *, reserve: float = 0.0, key: str
+    stage: str,
+    members: list[TrainingResult],
+    dataset: DatasetReference,
+    root: Address,
+    *,
+    reserve: float = 0.0,
+    key: str,
 ) -> FinalResult:
     """Reads the test set, once, for the members of the final model.
 
@@ -71,7 +75,7 @@ def evaluate_final(
         stage: The stage that validation chose.
         members: Trainings with weights of one network, one per seed.
         dataset: The data set they were trained on.
-        root: The store's root.
+        root: The store's address.
         reserve: Share of the test images that are not read, because only the gate sees them.
         key: Cache key that the record carries.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import FileReference, SealedRecord
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.members import build_member
 from mnist_models.training.result import TrainingResult
 
@@ -34,13 +34,15 @@ class ExportedModel(SealedRecord):
     weights: str
 
 
-def export_ensemble(members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str) -> ExportedModel:
+def export_ensemble(
+    members: list[TrainingResult], dataset: DatasetReference, root: Address, *, key: str
+) -> ExportedModel:
     """Writes one `.keras` file that averages the members' probabilities and needs nothing of this package to load.
 
     Args:
         members: Trainings with weights.
         dataset: The data set they were trained on.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the record carries.
 
     Raises:

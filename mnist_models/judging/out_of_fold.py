@@ -12,7 +12,7 @@ import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, forget, read_split
 from mnist_models.foundation.records import FileReference, SealedRecord
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.inspection.chunks import Split
 from mnist_models.inspection.selection import select_rows
 from mnist_models.judging.confident_learning import Suspect, doubt, suspects
@@ -60,7 +60,7 @@ def judge_fold(
     dataset: DatasetReference,
     number: int,
     folds: int,
-    root: Path,
+    root: Address,
     *,
     key: str,
     checkpoint: str,
@@ -72,7 +72,7 @@ def judge_fold(
         dataset: What to deal out.
         number: Of the fold, from 0.
         folds: How many there are.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the record carries.
         checkpoint: File below the root that holds the state after each epoch.
 
@@ -109,13 +109,13 @@ def deal_out(labels: np.ndarray, folds: int) -> np.ndarray:
     return fold
 
 
-def judge_labels(results: Sequence[FoldResult], dataset: DatasetReference, root: Path, *, key: str) -> LabelReport:
+def judge_labels(results: Sequence[FoldResult], dataset: DatasetReference, root: Address, *, key: str) -> LabelReport:
     """Judges all labels by what the networks of all folds think.
 
     Args:
         results: Of each fold, in their order.
         dataset: What was dealt out.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the record carries.
 
     Raises:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
 
 import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.records import FileReference, SealedRecord
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.judging.members import build_member, predict
 from mnist_models.training.result import TrainingResult
 
@@ -24,14 +23,14 @@ class Predictions(SealedRecord):
 
 
 def predict_unlabelled(
-    members: list[TrainingResult], dataset: DatasetReference, root: Path, *, key: str
+    members: list[TrainingResult], dataset: DatasetReference, root: Address, *, key: str
 ) -> Predictions:
     """Predicts the images without labels by the average of the members' probabilities.
 
     Args:
         members: Trainings with weights.
         dataset: The data set they were trained on, with unlabelled images.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the record carries.
 
     Raises:

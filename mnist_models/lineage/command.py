@@ -8,7 +8,7 @@ from typing import Any
 from mnist_models.foundation.settings import PROFILES, Settings
 
 GATE = {"champion", "promotion_margin", "promotion_slack"}
-WHERE = {"store", "workers", "cluster", "cluster_resources", "refresh", "mlflow"}
+WHERE = {"store", "cache_size", "workers", "cluster", "cluster_resources", "refresh", "mlflow"}
 """Settings that say where a run is made, and how fast: another place makes the same model."""
 UNIMPORTANT = GATE | WHERE | {"profile", "exports", "label_folds", "minutes"}
 """Settings that change no model, or only through others, as minutes do; of them the command names only the profile."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import DatasetReference
+from mnist_models.foundation.store import Address
 from mnist_models.networks.by_name import Network
 from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.programs.shape import Precision
@@ -57,13 +57,13 @@ class Measured:
     seconds: float
 
 
-def measure(kinds: Sequence[Network], dataset: DatasetReference, root: Path, precision: Precision) -> Measured:
+def measure(kinds: Sequence[Network], dataset: DatasetReference, root: Address, precision: Precision) -> Measured:
     """Trains an example of each kind of network twice: the first time it has to be built and traced, too.
 
     Args:
         kinds: Which.
         dataset: On what.
-        root: The store's root.
+        root: The store's address.
         precision: Of the trainings to come.
     """
     begin = time.perf_counter()
@@ -113,7 +113,7 @@ def _smallest(dataset: DatasetReference, precision: Precision) -> TrainingSpec:
     return spec.model_copy(update={"hyperparameters": {"hidden_layer_size": 1, "depth": 1}, "shares": (0.01,)})
 
 
-def _seconds(spec: TrainingSpec, dataset: DatasetReference, root: Path) -> float:
+def _seconds(spec: TrainingSpec, dataset: DatasetReference, root: Address) -> float:
     begin = time.perf_counter()
     fit(spec, dataset, root, key="measured")
     return time.perf_counter() - begin

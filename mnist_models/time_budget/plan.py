@@ -9,7 +9,7 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.training.cost import Costs
 
 # Settings that say where and how fast, not what
-PLACES = {"store", "data", "workers", "cluster", "cluster_resources", "refresh"}
+PLACES = {"store", "cache_size", "data", "workers", "cluster", "cluster_resources", "refresh"}
 
 
 class TimePlan(SealedRecord):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mnist_models.foundation.files import DamagedFileError, pack, unpack, write_atomic
+from mnist_models.foundation.store import Store
 
 LOG = logging.getLogger(__name__)
 Lineage = list[str | bool]
@@ -18,12 +18,19 @@ Lineage = list[str | bool]
 class Checkpoint:
     """A file that holds the latest state.
 
+    Of objects elsewhere, each state is written over the one that this training knows: one that was given up for dead,
+    and given to another machine, cannot put an old state in the place of a newer one.
+
     Args:
-        path: Where it lies; None to keep none.
+        store: That holds it.
+        relative: Where it lies; None to keep none.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
+    def __init__(self, store: Store, relative: str | None) -> None:
+        self.path = store.root / relative if relative else None
+        self._name = relative
+        self._objects = store.objects
+        self._known: str | None = None
 
     def write(self, lineage: Lineage, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         """Replaces what the file held, atomically.
@@ -33,9 +40,17 @@ class Checkpoint:
             arrays: What they need.
             state: What else they need, as JSON; `state["epoch"]` counts the epochs that are trained, `state["shares"]`
                 lists their shares or is None.
+
+        Raises:
+            ConflictError: If another machine goes on with this training.
         """
-        if self.path is not None:
-            write_atomic(self.path, pack(arrays, {**state, "lineage": lineage}))
+        if self.path is None or self._name is None:
+            return
+        data = pack(arrays, {**state, "lineage": lineage})
+        if self._objects is None:
+            write_atomic(self.path, data)
+        else:
+            self._known = self._objects.put(self._name, data, self._known)
 
     def read(
         self, lineage: Lineage, most_epochs: int, shares: Sequence[float] | None
@@ -47,6 +62,7 @@ class Checkpoint:
             most_epochs: Of this training: it cannot go on from one that is further.
             shares: Of its epochs: nor from one whose first epochs were others.
         """
+        self._fetch()
         if self.path is None or not self.path.exists():
             return None
         try:
@@ -59,3 +75,14 @@ class Checkpoint:
             LOG.warning("%s: the checkpoint of another training; training from the beginning", self.path)
             return None
         return arrays, state
+
+    def _fetch(self) -> None:
+        """Brings what any machine wrote last."""
+        if self._objects is None or self.path is None or self._name is None:
+            return
+        found = self._objects.get(self._name)
+        self._known = found.tag if found else None
+        if found:
+            write_atomic(self.path, found.data)
+        else:
+            self.path.unlink(missing_ok=True)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnist_models.data.dataset import DatasetReference, Images, read_split
 from mnist_models.foundation.files import pack
-from mnist_models.foundation.store import Store
+from mnist_models.foundation.store import Address, Store
 from mnist_models.optimizers.optimizer import learning_rates
 from mnist_models.training import hard_images
 from mnist_models.training.checkpoint import Checkpoint, Lineage
@@ -31,7 +30,7 @@ METRICS = ("loss", "accuracy", "val_loss", "val_accuracy")
 def fit(
     spec: TrainingSpec,
     dataset: DatasetReference,
-    root: Path,
+    root: Address,
     *,
     key: str,
     checkpoint: str | None = None,
@@ -43,7 +42,7 @@ def fit(
     Args:
         spec: What to train and how.
         dataset: What to train on.
-        root: The store's root.
+        root: The store's address.
         key: Cache key that the result carries.
         checkpoint: File below the root that holds the state after each epoch. The training goes on from it where it is
             sound and of the same lineage, and starts anew, with a warning, where it is not. None to keep none.
@@ -57,7 +56,7 @@ def fit(
 
     store = Store(root)
     keep_best = keep_weights and spec.keep == "best" and spec.split == "train"
-    file = Checkpoint(store.root / checkpoint if checkpoint else None)
+    file = Checkpoint(store, checkpoint)
     program = program_of(spec.shape(dataset))
     train = read_split(store, dataset, spec.split)
     validation = (

@@ -31,7 +31,7 @@ class Admission(WorkerPlugin):  # type: ignore[misc]  # Dask is looked at as unt
 
     Args:
         expected: What the run's machine computes with.
-        mark: A file that every worker must see, in the store; None where results lie elsewhere.
+        mark: A file that every worker must see, in a store that is a folder; None for objects.
     """
 
     def __init__(self, expected: Arithmetic, mark: Path | None) -> None:
@@ -56,7 +56,7 @@ def reasons_against(worker: Worker, expected: Arithmetic, mark: Path | None) -> 
     if worker.state.nthreads != 1:
         reasons.append(f"threads: expected 1 (dask worker --nthreads 1), found {worker.state.nthreads}")
     if mark is not None and not mark.exists():
-        reasons.append(f"store: expected to see {mark.parent.parent}, found no such folder")
+        reasons.append(f"store: expected to see {mark.parent.parent}, found no such folder (or use --store s3://…)")
     return reasons
 
 

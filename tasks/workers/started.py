@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import threading
+from pathlib import Path
 
 from mnist_models.foundation.settings import Settings
-from mnist_models.foundation.store import Store
 from tasks.workers.interface import Workers, WorkersClosedError, Workplace
 from tasks.workers.local import LocalPool
 
@@ -19,7 +19,12 @@ def workplace_of(settings: Settings) -> Workplace:
     """Returns where the settings have work run."""
     if settings.cluster is None:
         return Workplace(settings.workers)
-    return Workplace(0, settings.cluster, Store(settings.store).root, settings.needed_resources)
+    return Workplace(0, settings.cluster, _folder(settings), settings.needed_resources)
+
+
+def _folder(settings: Settings) -> Path | None:
+    """The folder that workers elsewhere must see, too."""
+    return settings.store.resolve() if isinstance(settings.store, Path) else None
 
 
 def workers_of(settings: Settings) -> int:
