@@ -38,7 +38,7 @@ class Final(NamedTuple):
 def final_evaluation(
     settings: Settings, dataset: DatasetReference | None = None, stages: list[StageResult] | None = None
 ) -> Final:
-    """Trains the candidate with the lowest validation loss on all training images, with several seeds, and tests it."""
+    """Trains the candidate of the lowest validation loss on all training images, once a seed, tests and exports it."""
     settings, dataset = begin(settings, dataset, "full_pipeline", plan_candidates)  # it needs all stages, too
     chosen = choose(stages or train_candidates(settings, dataset))
     specs = {f"final seed {spec.seed}": spec for spec in member_specs(chosen, settings)}

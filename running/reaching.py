@@ -11,17 +11,20 @@ from mnist_models.foundation.settings import Settings
 TIMEOUT = 5.0  # seconds
 
 
-def check_library(settings: Settings) -> None:
+def check_libraries(settings: Settings) -> None:
     """Fails early where what a setting needs is not installed.
 
     Raises:
         ModuleNotFoundError: With what to install.
     """
-    needed = {"distributed": settings.cluster, "obstore": isinstance(settings.store, str)}
-    for library, wanted in needed.items():
+    needed = (
+        ("distributed", "cluster", "--cluster", settings.cluster),
+        ("obstore", "cluster", "--store s3://", isinstance(settings.store, str)),
+        ("mlflow", "mlflow", "--mlflow", settings.mlflow),
+    )
+    for library, extra, option, wanted in needed:
         if wanted and importlib.util.find_spec(library) is None:
-            option = "--cluster" if library == "distributed" else "--store s3://"
-            raise ModuleNotFoundError(f'Expected {library} for {option}: pip install -e ".[cluster]". Received: none')
+            raise ModuleNotFoundError(f'Expected {library} for {option}: pip install -e ".[{extra}]". Received: none')
 
 
 def check_cluster(address: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.util
 import itertools
 import logging
 import os
@@ -19,7 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mnist_models.foundation.settings import Settings, parse_command_line
+from mnist_models.foundation.settings import Settings
+from running.command_line import parse_command_line
 from running.server import TemporaryServer, client_settings, start_temporary_server, temporary_server
 
 if TYPE_CHECKING:
@@ -53,19 +53,17 @@ def read_settings(arguments: str = "") -> Settings:
 def ready(settings: Settings) -> Settings:
     """Checks that a run with these settings has its data and its store, and prepares it; exits with status 2 if not."""
     from mnist_models.data.preprocessing import open_data
-    from mnist_models.foundation.cache import VARIABLE
     from mnist_models.foundation.store import Store
+    from mnist_models.objects.copies import VARIABLE
     from mnist_models.sources.source import DataError
-    from running.reaching import check_cluster, check_library
+    from running.reaching import check_cluster, check_libraries
     from tasks.options import options_of
 
     try:
-        check_library(settings)
+        check_libraries(settings)
         os.environ[VARIABLE] = str(settings.cache_size)  # of this machine, so of all that this run starts here
         Store(settings.store).check_writable()
         open_data(settings.data, options_of(settings))
-        if settings.mlflow and importlib.util.find_spec("mlflow") is None:
-            raise ModuleNotFoundError('Expected mlflow for --mlflow: pip install -e ".[mlflow]". Received: none')
         if settings.cluster:
             check_cluster(settings.cluster)
     except (DataError, OSError, ModuleNotFoundError) as error:

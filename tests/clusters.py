@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+from running.ports import free_port
 from tasks.workers.interface import Workplace
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.machines import Machine
 
 

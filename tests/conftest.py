@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
 from mnist_models.foundation.store import Store
+from running.ports import free_port
 from tests.serving import train_champion, train_fruit
 
 ROOT = Path(__file__).parent.parent
@@ -59,13 +59,6 @@ def prefect_server(home: Path, port: int) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

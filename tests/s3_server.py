@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conftest import free_port
+from running.ports import free_port
 
 KEY, SECRET = "AKIATESTOFMNIST", "a-secret-that-nobody-may-see"  # noqa: S105
 

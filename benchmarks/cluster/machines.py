@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+from running.ports import free_port
+
 WORKERS_EACH = 32  # of a process; they share its connections' thread
 START = 120.0  # seconds until the scheduler answers
 
@@ -21,9 +23,7 @@ START = 120.0  # seconds until the scheduler answers
 @contextlib.contextmanager
 def machines(workers: int) -> Iterator[str]:
     """Starts a scheduler and so many workers, and yields its address; they join in their own time."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ["distributed.cli.dask_scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard"]
     sizes = [min(WORKERS_EACH, workers - first) for first in range(0, workers, WORKERS_EACH)]

@@ -6,13 +6,13 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from benchmarks.durability.chaos_kills import CLUSTER_MARK, HOOKS, ROOT, Kill, wait_for
+from running.ports import free_port
 
 LEFT = 30.0  # seconds in which workers leave what nobody waits for
 
@@ -28,7 +28,7 @@ class TorturedCluster:
     def __init__(self, folder: Path, workers: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)  # the hooks look for it as the processes start
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self.address = f"tcp://127.0.0.1:{self._port}"
         self._scheduler = self._start_scheduler()
         self._nannies = [
@@ -82,12 +82,6 @@ class TorturedCluster:
             return subprocess.Popen(
                 command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _children(pid: int) -> list[int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, r
 from mnist_models.data.dataset import scale
 from mnist_models.data.preprocessing import EMBEDDED
 from mnist_models.inference.pictures import encode
+from running.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVE = [sys.executable, str(ROOT / "running/serve.py")]
@@ -118,7 +118,7 @@ def _convert(path: Path, folder: Path) -> dict[str, Path]:
 @contextmanager
 def run_server(command: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Runs a server on a free port until the end; yields its port and its process."""
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.DEVNULL, cwd=ROOT)
     try:
         _wait(port)
@@ -126,12 +126,6 @@ def run_server(command: Sequence[str]) -> Iterator[tuple[int, int]]:
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _cold_start(model: Path) -> float:

@@ -1,4 +1,4 @@
 """What all stand on: records and their seals, files and the store, settings, fingerprints of code.
 
-Imports nothing else of `mnist_models`.
+Imports `objects`, and nothing else of `mnist_models`.
 """

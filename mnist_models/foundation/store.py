@@ -14,7 +14,7 @@ Layout of a store:
     pictures.npz  the plots of the last run, for one with the same results
 
 A store is a folder, or objects elsewhere (`mnist_models.objects`) with a folder of this machine before them, in which
-what is written is written first, and what is read is kept as long as there is room (`foundation.cache`).
+what is written is written first, and what is read is kept as long as there is room (`objects.copies`).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_models.foundation.cache import cache_folder, note_written
 from mnist_models.foundation.files import DamagedFileError, NewFile, write_atomic
 from mnist_models.foundation.locking import locked
 from mnist_models.foundation.records import FileReference
+from mnist_models.objects.copies import cache_folder, note_written
 from mnist_models.objects.interface import Objects
 from mnist_models.objects.lease import leased
 from mnist_models.objects.opening import open_objects, replace
@@ -153,15 +153,20 @@ class Store:
                     write_atomic(path, found.data)
                     note_written(size)
 
-    def renew(self, path: Path) -> None:
-        """Brings what any machine wrote last to a file below the root; it goes where there is none any more."""
+    def renew(self, path: Path) -> str | None:
+        """Brings what any machine wrote last to a file below the root; it goes where there is none any more.
+
+        Returns:
+            The tag of that version; None where there is none, or the store is a folder.
+        """
         if self.objects is None:
-            return
+            return None
         found = self.objects.get(path.relative_to(self.root).as_posix())
-        if found:
-            write_atomic(path, found.data)
-        else:
+        if found is None:
             path.unlink(missing_ok=True)
+            return None
+        write_atomic(path, found.data)
+        return found.tag
 
     def add(self, path: Path, data: bytes) -> None:
         """Writes a file below the root that no other may have written.

@@ -1,1 +1,1 @@
-"""Where results lie besides a folder: objects behind four verbs, and leases made of them. Imports nothing of ours."""
+"""Where results lie besides a folder: objects by four verbs, leases made of them, copies. Imports nothing of ours."""

@@ -29,7 +29,7 @@ class Checkpoint:
     def __init__(self, store: Store, relative: str | None) -> None:
         self.path = store.root / relative if relative else None
         self._name = relative
-        self._objects = store.objects
+        self._store = store
         self._known: str | None = None
 
     def write(self, lineage: Lineage, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
@@ -47,10 +47,10 @@ class Checkpoint:
         if self.path is None or self._name is None:
             return
         data = pack(arrays, {**state, "lineage": lineage})
-        if self._objects is None:
+        if self._store.objects is None:
             write_atomic(self.path, data)
         else:
-            self._known = self._objects.put(self._name, data, self._known)
+            self._known = self._store.objects.put(self._name, data, self._known)
 
     def read(
         self, lineage: Lineage, most_epochs: int, shares: Sequence[float] | None
@@ -62,7 +62,8 @@ class Checkpoint:
             most_epochs: Of this training: it cannot go on from one that is further.
             shares: Of its epochs: nor from one whose first epochs were others.
         """
-        self._fetch()
+        if self.path is not None:
+            self._known = self._store.renew(self.path)
         if self.path is None or not self.path.exists():
             return None
         try:
@@ -75,14 +76,3 @@ class Checkpoint:
             LOG.warning("%s: the checkpoint of another training; training from the beginning", self.path)
             return None
         return arrays, state
-
-    def _fetch(self) -> None:
-        """Brings what any machine wrote last."""
-        if self._objects is None or self.path is None or self._name is None:
-            return
-        found = self._objects.get(self._name)
-        self._known = found.tag if found else None
-        if found:
-            write_atomic(self.path, found.data)
-        else:
-            self.path.unlink(missing_ok=True)

@@ -23,10 +23,10 @@ import pytest
 
 from deployments import postgres
 from mnist_models.data.preprocessing import EMBEDDED
-from mnist_models.foundation.settings import parse_command_line
 from mnist_models.foundation.store import Store as Champions
-from running.ports import is_taken
-from tests.conftest import ROOT, TINY, Run, free_port
+from running.command_line import parse_command_line
+from running.ports import free_port, is_taken
+from tests.conftest import ROOT, TINY, Run
 
 AUTHENTICATION = ("operator", "only for this test")
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}

@@ -17,13 +17,14 @@ from mnist_models.data.dataset import DatasetReference, read_split, scale
 from mnist_models.export.conversion import convert, missing_packages
 from mnist_models.export.exporting import ask_model, write_form
 from mnist_models.export.form import ExportedForm
-from mnist_models.foundation.settings import Form, parse_command_line
+from mnist_models.foundation.settings import Form
 from mnist_models.foundation.store import Store
 from mnist_models.inference.engines import load_engine
 from mnist_models.judging.export import export_ensemble
 from mnist_models.networks.by_name import build_network
 from mnist_models.training.loop import fit
 from mnist_models.training.specification import TrainingSpec
+from running.command_line import parse_command_line
 from tests.conftest import ROOT
 
 NAMES = ("zero", "one", "two", "three", "four", "fünf", "six", "seven", "eight", "nine to ten")

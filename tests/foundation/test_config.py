@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_models.foundation.settings import FULL, PROFILES, QUICK, Settings, parse_command_line
+from mnist_models.foundation.settings import FULL, PROFILES, QUICK, Settings
+from running.command_line import parse_command_line
 
 
 def test_defaults_are_the_standard_profile() -> None:

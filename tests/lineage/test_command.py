@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from mnist_models.foundation.settings import Settings, parse_command_line
+from mnist_models.foundation.settings import Settings
 from mnist_models.lineage.command import UNIMPORTANT, command
+from running.command_line import parse_command_line
 
 
 def test_the_command_asks_for_the_same_model() -> None:

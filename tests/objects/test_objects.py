@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_models.foundation.cache import make_room
 from mnist_models.foundation.files import DamagedFileError
 from mnist_models.foundation.store import Store
 from mnist_models.objects import lease
+from mnist_models.objects.copies import make_room
 from mnist_models.objects.interface import ConflictError
 from mnist_models.objects.s3 import S3Objects
 from mnist_models.training.checkpoint import Checkpoint

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from mnist_models.foundation.store import Store
-from tests.conftest import free_port
+from running.ports import free_port
 from tests.drawings import DRAWINGS, Stroke
 from tests.running.test_ui import CHROMIUM, SCREENSHOTS, playwright
 from tests.serving import FRUIT, draw_fruit, model_server

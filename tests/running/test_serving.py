@@ -22,8 +22,8 @@ from PIL import Image
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.store import Store
 from mnist_models.inference.pictures import encode
+from running.ports import free_port
 from running.serving.limits import Limits
-from tests.conftest import free_port
 from tests.serving import BACKWARD, FORWARD, FRUIT, draw_fruit, model_server, promote_model
 
 CLIENT = httpx.Client(timeout=60)

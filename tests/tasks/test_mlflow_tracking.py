@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY, Run, free_port
+from running.ports import free_port
+from tests.conftest import TINY, Run
 
 pytestmark = [
     pytest.mark.slow,

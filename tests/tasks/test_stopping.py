@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import ROOT, TINY, free_port, prefect_server
+from running.ports import free_port
+from tests.conftest import ROOT, TINY, prefect_server
 from tests.flows.test_pipeline import timeless
 
 
