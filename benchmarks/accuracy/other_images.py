@@ -22,7 +22,13 @@ from benchmarks.variants.variants import VARIANTS, write
 from running.terminal import prepare, run
 
 TARGETS = {"standard": {"rotated": 3.0, "noisy_background": 5.0}, "full": {"rotated": 2.0}}  # % of the test images
-QUICK = {"images": 600, "epoch_images": 500, "recipe_trials": 2, "recipe_epochs": 1.0, "final_epochs": 1.0}
+QUICK: dict[str, Any] = {
+    "images": 600,
+    "epoch_images": 500,
+    "recipe_trials": 2,
+    "recipe_epochs": 1.0,
+    "final_epochs": 1.0,
+}
 
 
 def main(options: argparse.Namespace) -> None:
@@ -40,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
                 data = write(variant, folder)
                 for seed in range(1, (1 if options.quick else options.seeds) + 1):
                     store, start = folder / f"{variant}-{seed}", time.perf_counter()
-                    changes = QUICK if options.quick else {}
+                    changes = {"exports": None, **(QUICK if options.quick else {})}
                     settings = Settings(profile=options.profile, data=data, store=store, seed=seed, **changes)
                     errors.setdefault(variant, []).append(_test_error(settings))
                     minutes.setdefault(variant, []).append((time.perf_counter() - start) / 60)

@@ -69,4 +69,5 @@ def test_the_first_training_fetches_the_data_set_and_later_ones_move_little(
         moved.append(counting.moved - sum(moved))
     trained_on = dataset.files["x_train"].size + dataset.files["y_train"].size
     assert trained_on < moved[0] < trained_on + 1e6
-    assert moved[1] == moved[2] and 1e5 < moved[1] < 1e6  # its checkpoint
+    assert 1e5 < moved[1] < 1e6  # its checkpoint
+    assert abs(moved[2] - moved[1]) < 100  # it names seconds, with more digits or fewer
