@@ -23,20 +23,25 @@ class Cluster:
     Args:
         folder: Of them all.
         host: Where the scheduler listens.
-        **environment: Of the scheduler.
+        **environment: Of all of them.
     """
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", **environment: str) -> None:
         self.folder = folder
-        port = free_port()
-        self.address = f"tcp://{host}:{port}"
-        options = (f"--host={host}", f"--port={port}", "--no-dashboard")
-        self.scheduler = self._start("scheduler", "scheduler", *options, **environment)
+        self._host, self._port = host, free_port()
+        self._environment = environment
+        self.address = f"tcp://{host}:{self._port}"
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.start_scheduler()
+
+    def start_scheduler(self) -> None:
+        """Starts it, or another in the place of one that was killed; it answers then."""
+        options = (f"--host={self._host}", f"--port={self._port}", "--no-dashboard")
+        self.scheduler = self._start("scheduler", "scheduler", *options)
         while True:
-            with contextlib.suppress(OSError), socket.create_connection((host, port)):
-                break
-            assert self.scheduler.poll() is None, (folder / "scheduler/log").read_text()
+            with contextlib.suppress(OSError), socket.create_connection((self._host, self._port)):
+                return
+            assert self.scheduler.poll() is None, (self.folder / "scheduler/log").read_text()
             time.sleep(0.1)
 
     def add_worker(self, *options: str, machine: Machine | None = None, **environment: str) -> None:
@@ -60,10 +65,10 @@ class Cluster:
         self, name: str, *arguments: str, enter: tuple[str, ...] = (), **environment: str
     ) -> subprocess.Popen[bytes]:
         folder = self.folder / name
-        folder.mkdir(parents=True)
-        with (folder / "log").open("wb") as log:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [*enter, sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
-                cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=log, stderr=log,
-                start_new_session=True,
+                cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **self._environment, **environment},
+                stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip

@@ -25,19 +25,24 @@ KEY, SECRET = "AKIATESTOFMNIST", "a-secret-that-nobody-may-see"  # noqa: S105
 class S3Server:
     """The server as a process, on ports of its own.
 
+    Args:
+        folder: Of what it holds.
+        host: Where it listens.
+
     Attributes:
         environment: By which a client finds it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self.folder = folder
+        self._host = host
         self._ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
         grpc = [f"-{name}.port.grpc={free_port()}" for name in self._ports]
         self._options = [f"-{name}.port={port}" for name, port in self._ports.items()] + grpc
         identity = {"name": "test", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
         (folder / "data").mkdir(parents=True)
         (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-        endpoint = f"http://127.0.0.1:{self._ports['s3']}"
+        endpoint = f"http://{host}:{self._ports['s3']}"
         self.environment = {
             "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_REGION": "us-east-1",
@@ -47,7 +52,7 @@ class S3Server:
     def start(self) -> None:
         """Starts it, or starts it again on what it held."""
         command = [
-            str(Path(sys.executable).parent / "weed"), "server", f"-dir={self.folder / 'data'}", "-ip=127.0.0.1",
+            str(Path(sys.executable).parent / "weed"), "server", f"-dir={self.folder / 'data'}", f"-ip={self._host}",
             "-filer", "-s3", f"-s3.config={self.folder / 's3.json'}", "-master.telemetry=false", "-volume.max=20",
             "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0", *self._options,
         ]  # fmt: skip
@@ -69,9 +74,9 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
+def s3_server(folder: Path, host: str = "127.0.0.1") -> Iterator[S3Server]:
     """A server that is stopped in the end."""
-    server = S3Server(folder)
+    server = S3Server(folder, host)
     try:
         yield server
     finally:

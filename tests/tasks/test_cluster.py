@@ -186,7 +186,7 @@ def test_a_worker_whose_network_is_cut_is_given_up_and_comes_back(tmp_path: Path
     mark = tmp_path / "mark"
     try:
         for machine in machines:
-            divided.add_worker(machine=machine, **patience)
+            divided.add_worker(machine=machine)
         workers = DaskWorkers(divided.place(tmp_path), never)
         wait_for_workers(workers, 2)
         with ThreadPoolExecutor(1) as threads:
