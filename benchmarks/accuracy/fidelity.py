@@ -5,8 +5,9 @@
 Random combinations of a study's space (of the grid all) climb all of its rungs, none is dropped, and then each is
 trained as a winner is. Of each rung: the rank correlation of its validation losses with those of the end, of all
 combinations and of those that the rung before would have left; and the regret, how much higher the end of its best is
-than the best end. Last, the regret of what a search would choose that drops the others on its way. Hyperband's space
-is trained in batches of 256, as the pipeline does, and in the original's of 64, five epochs each.
+than the best end. The end is trained with two seeds and is their mean; how well one of them ranks the other is the
+most that a rung can be asked for. Last, the regret of what a search would choose that drops the others on its way.
+Hyperband's space is trained in batches of 256, as the pipeline does, and in the original's of 64, five epochs each.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ class Climb:
     finish: Callable[[TrainingSpec], TrainingSpec]
 
     def specs(self, combinations: Sequence[Values], train: int) -> list[list[TrainingSpec]]:
-        """The trainings of each rung, and of the end."""
+        """The trainings of each rung, and of the end with two seeds."""
         [bracket] = self.study.oracle.brackets
         found = [
             [self._trial(values, bracket[: rung + 1], train) for values in combinations] for rung in range(len(bracket))
         ]
-        return [*found, [self.finish(apply_values(self.study.template, values)) for values in combinations]]
+        end = [self.finish(apply_values(self.study.template, values)) for values in combinations]
+        return [*found, end, [spec.model_copy(update={"seed": spec.seed + 1}) for spec in end]]
 
     def _trial(self, values: Values, steps: Sequence[Rung], train: int) -> TrainingSpec:
         [bracket] = self.study.oracle.brackets
@@ -130,19 +132,20 @@ def _combinations(study: Study, count: int) -> list[Values]:
 
 
 def _places(losses: Sequence[object]) -> list[str]:
-    return [*(f"rung {number}" for number in range(1, len(losses))), "the end"]
+    return [*(f"rung {number}" for number in range(1, len(losses) - 1)), "the end", "the end, another seed"]
 
 
 def _claims(name: str, losses: np.ndarray) -> list[Ratio]:
     from scipy.stats import spearmanr  # keras-tuner[bayesian] brings it
 
-    end, left = losses[-1], np.arange(losses.shape[1])
-    claims = []
-    for number, rung in enumerate(losses[:-1], start=1):
+    end, left = losses[-2:].mean(axis=0), np.arange(losses.shape[1])
+    claims = [Ratio(f"{name}, the end's two seeds: rank correlation", float(spearmanr(*losses[-2:]).statistic))]
+    for number, rung in enumerate(losses[:-2], start=1):
         claims.append(Ratio(f"{name}, rung {number}: rank correlation", float(spearmanr(rung, end).statistic)))
         if number > 1 and len(left) > 3:
-            among = float(spearmanr(rung[left], end[left]).statistic)
+            among, most = (float(spearmanr(*pair).statistic) for pair in ((rung[left], end[left]), losses[-2:, left]))
             claims.append(Ratio(f"{name}, rung {number}: of the {len(left)} that the rung before leaves", among))
+            claims.append(Ratio(f"{name}, the end's two seeds: of the same {len(left)}", most))
         claims.append(Ratio(f"{name}, rung {number}: regret of its best, nats", float(end[rung.argmin()] - end.min())))
         left = left[np.argsort(rung[left])][: max(len(left) // FACTOR, 1)]
     regret = float(end[left[0]] - end.min())
