@@ -101,6 +101,8 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
         progress.tell(trials[-1])
         if (kept := outcome.losses(store)) is not None:
             losses[trials[-1].number] = kept
+        if transaction is not None:
+            transaction.children.clear()  # they are committed; kept, they would keep every trial's result in memory
     failed = [trial for trial in trials if trial.failure]
     if len(failed) > MOST_FAILED * len(trials):
         raise StudyFailedError(

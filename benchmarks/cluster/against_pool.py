@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
-from benchmarks.durability.chaos_cluster import TorturedCluster
-from benchmarks.durability.chaos_kills import ROOT
+from tests.clusters import Cluster
+from tests.conftest import ROOT
 
 SLOWER = 1.03
 
@@ -31,8 +31,10 @@ def main(options: argparse.Namespace) -> None:
     command += ["--images=600"] if options.quick else []
     with tempfile.TemporaryDirectory(prefix="against-pool-") as name:
         folder = Path(name)
-        cluster = TorturedCluster(folder / "runs", os.cpu_count() or 1)
+        cluster = Cluster(folder / "cluster")
         try:
+            for _ in range(os.cpu_count() or 1):
+                cluster.add_worker()
             elsewhere = [*command, f"--cluster={cluster.address}"]
             run([*elsewhere, "--images=600"], folder, "first")
             pairs = [

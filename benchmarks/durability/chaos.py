@@ -7,8 +7,9 @@ worker, of Prefect's server; by SIGKILL, SIGTERM or SIGINT; at random instants, 
 rename of a file in the store. Whenever the flow ends, the same command is run again. The table at the end compares the
 two and counts what was lost. The exit status is 1 where a promise was broken.
 
-With `--cluster` the untouched run trains in processes of its own, the others on a Dask cluster of this machine, whose
-workers and scheduler are killed, too.
+With `--cluster` the untouched run trains in processes of its own and keeps its results in a folder. The others train on
+a Dask cluster whose workers have networks and folders of their own, and keep their results on a server of S3. Workers
+and scheduler are killed, too; the server of S3 is stopped for 20 seconds, and a worker's network is cut for 30.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.durability.chaos_cluster import TorturedCluster
-from benchmarks.durability.chaos_kills import ROOT, Cluster, Flow, Kill, choose_kill, strike, wait_for
+from benchmarks.durability.chaos_kills import ROOT, Cluster, Flow, Kill, Runs, choose_kill, strike, wait_for
 from benchmarks.durability.chaos_outcome import compare, completed, epochs_trained_twice
 
 LEFT_BEHIND = 30.0  # seconds that processes get to end after their flow was killed
@@ -70,23 +71,22 @@ def main() -> None:
 
 def torture(folder: Path, command: list[str], kills: int, chance: random.Random, cluster: Cluster | None) -> bool:
     """Compares an untouched run with one under kills, and prints the table."""
-    untouched, killed = folder / "untouched", folder / "killed"
+    untouched, killed = Runs(folder / "untouched"), cluster.runs() if cluster else Runs(folder / "killed")
     say("the untouched run")
     with Flow(untouched, command, None) as flow:
         status = flow.process.wait()
     if status != 0:
-        raise SystemExit(f"the untouched run failed with status {status}: see {untouched}/log")
-    renames = len((untouched / "renames").read_text())
+        raise SystemExit(f"the untouched run failed with status {status}: see {untouched.folder}/log")
+    renames = len((untouched.folder / "renames").read_text())
     tally = Tally()
-    command = [*command, f"--cluster={cluster.address}"] if cluster else command
     start = time.monotonic()
     while sum(tally.kills.values()) < kills:
-        kill_once(killed, command, choose_kill(chance, renames, cluster is not None), tally, chance, cluster)
-        if (killed / "store" / "latest").exists():  # finished before the last kills: begin again, counting on
-            ends_right = same(untouched, killed, tally)
-            if not ends_right:
+        kill_once(killed, command, choose_kill(chance, renames, cluster), tally, chance, cluster)
+        if (killed.root / "latest").exists():  # finished before the last kills: begin again, counting on
+            if not same(untouched, killed):
                 return report(tally, {"ended right": False}, start)
-            shutil.rmtree(killed)
+            empty(killed.folder)
+            killed = cluster.runs() if cluster else killed
             tally.epochs_lost_here = 0
     say("the last resume")
     with Flow(killed, command, None) as flow:
@@ -104,12 +104,12 @@ def torture(folder: Path, command: list[str], kills: int, chance: random.Random,
 
 
 def kill_once(
-    folder: Path, command: list[str], kill: Kill, tally: Tally, chance: random.Random, cluster: Cluster | None
+    runs: Runs, command: list[str], kill: Kill, tally: Tally, chance: random.Random, cluster: Cluster | None
 ) -> None:
     """Runs one attempt and kills it, or a part of it."""
-    before = completed(folder)
+    before = completed(runs)
     tally.resumes += 1
-    with Flow(folder, command, kill) as flow:
+    with Flow(runs, command, kill) as flow:
         struck = strike(flow, kill, chance, cluster)
         stopped_at = time.monotonic()
         if kill.target == "worker":  # the flow goes on without it, and loses another
@@ -133,15 +133,21 @@ def kill_once(
         for pid in flow.processes():
             os.kill(pid, signal.SIGKILL)
     tally.busy_for_nobody += cluster is not None and not cluster.is_idle()
-    after = completed(folder)
+    after = completed(runs)
     tally.retrained += sum(after.get(name, mark) != mark for name, mark in before.items())
-    lost = epochs_trained_twice(folder)
+    lost = epochs_trained_twice(runs.folder)
     tally.epochs_lost += lost - tally.epochs_lost_here
     tally.epochs_lost_here = lost
     say(f"{sum(tally.kills.values())} kills: {kill.name}{'' if struck else ' (missed)'}; {len(after)} results")
 
 
-def same(untouched: Path, killed: Path, tally: Tally) -> bool:
+def empty(folder: Path) -> None:
+    """Removes what a folder holds, but not the folder: the hooks of processes that live longer write to it."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def same(untouched: Runs, killed: Runs) -> bool:
     """As `compare`, where a run ended before all kills were spent."""
     checks = compare(untouched, killed)
     say(f"finished under way: {'the same' if all(checks.values()) else checks}")

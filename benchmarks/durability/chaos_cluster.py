@@ -1,56 +1,88 @@
-"""The cluster that `benchmarks.durability.chaos --cluster` trains on: a scheduler and workers of this machine."""
+"""Where `benchmarks.durability.chaos --cluster` trains: Dask's workers on machines that share nothing but objects."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.durability.chaos_kills import CLUSTER_MARK, HOOKS, ROOT, Kill, wait_for
-from running.ports import free_port
+from benchmarks.durability.chaos_kills import CLUSTER_MARK, HOOKS, ROOT, Kill, Runs, wait_for
+from mnist_models.foundation.store import Store
+from mnist_models.objects.opening import open_objects
+from tests.clusters import Cluster
+from tests.machines import Machine, permitted
+from tests.s3_server import S3Server
 
 LEFT = 30.0  # seconds in which workers leave what nobody waits for
+AWAY = 20.0  # seconds for which the server of objects is stopped
+CUT = 30.0  # seconds for which a machine's network is cut
+PATIENCE = {  # shorter than the deployments', so that a machine is given up within the cut
+    "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s",
+}
 
 
 class TorturedCluster:
-    """A scheduler, which is started again where it was killed, and workers, whose nannies do so.
+    """A scheduler, which is started again where it was killed, workers, whose nannies do so, and a server of S3.
+
+    Each worker has a network (where that is permitted) and a folder of its own.
 
     Args:
         folder: Of the runs that it trains for; logs lie beside it.
         workers: How many.
+
+    Attributes:
+        address: Of the scheduler.
     """
 
     def __init__(self, folder: Path, workers: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)  # the hooks look for it as the processes start
         self._folder = folder
-        self._port = free_port()
-        self.address = f"tcp://127.0.0.1:{self._port}"
-        self._scheduler = self._start_scheduler()
-        self._nannies = [
-            self._start(f"worker-{number}", "worker", self.address, "--nthreads=1") for number in range(workers)
-        ]
+        self._begun = 0
+        self.machines = [Machine(number) for number in range(1, workers + 1)] if permitted() else []
+        here = self.machines[0].here if self.machines else "127.0.0.1"
+        self._objects = S3Server(folder.with_name("objects"), here)
+        os.environ.update(self._objects.environment)
+        environment = {
+            "PYTHONPATH": f"{HOOKS}{os.pathsep}{ROOT}", "CHAOS_FOLDER": str(folder), CLUSTER_MARK: "1",
+            **PATIENCE, **self._objects.environment,
+        }  # fmt: skip
+        self._cluster = Cluster(folder.with_name("cluster"), here, **environment)
+        self.address = self._cluster.address
+        for number in range(workers):
+            copies = folder.with_name("cluster") / f"copies-{number}"
+            machine = self.machines[number] if self.machines else None
+            self._cluster.add_worker(machine=machine, XDG_CACHE_HOME=str(copies))
 
-    def victims(self, target: str) -> list[int]:
-        """The processes that a kill may hit: the scheduler, or those that train, which are their nannies' children."""
-        if target == "scheduler":
-            return [self._scheduler.pid]
-        return [child for nanny in self._nannies for child in _children(nanny.pid) if b"spawn_main" in _command(child)]
+    def runs(self) -> Runs:
+        """A store that is empty, and a machine for the flow."""
+        self._begun += 1
+        return RunsElsewhere(self._folder, self.address, f"s3://chaos/{self._begun}", self._objects.environment)
 
     def strike(self, kill: Kill, chance: random.Random) -> bool:
-        """Kills one of them, and starts the scheduler again where it was that."""
-        victims = self.victims(kill.target)
-        if not victims:
-            return False
-        os.kill(chance.choice(victims), kill.number)
-        if kill.target == "scheduler":
-            self._scheduler.wait()
+        """Does what is to be done to it, and undoes what can be; says whether there was anything to be hit."""
+        if kill.target == "objects":
+            self._objects.stop()
+            time.sleep(AWAY)
+            self._objects.start()
+        elif kill.target == "network":
+            if not self.machines:
+                return False
+            with chance.choice(self.machines).cut():
+                time.sleep(CUT)
+        elif kill.target == "scheduler":
+            os.killpg(self._cluster.scheduler.pid, kill.number)
+            self._cluster.scheduler.wait()
             time.sleep(chance.uniform(0, 5))
-            self._scheduler = self._start_scheduler()
+            self._cluster.start_scheduler()
+        else:
+            victims = self._training()
+            if not victims:
+                return False
+            os.kill(chance.choice(victims), kill.number)
         return True
 
     def is_idle(self) -> bool:
@@ -58,30 +90,50 @@ class TorturedCluster:
         from distributed import Client
 
         with Client(self.address, set_as_default=False, timeout=LEFT) as client:
-            return wait_for(lambda: not client.processing() or not any(client.processing().values()), LEFT)
+            return wait_for(lambda: not any(client.processing().values()), LEFT)
 
     def close(self) -> None:
-        """Ends all processes."""
-        for process in (*self._nannies, self._scheduler):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        """Ends all processes, and takes the machines away."""
+        self._cluster.close()
+        self._objects.stop()
+        for machine in self.machines:
+            machine.remove()
 
-    def _start_scheduler(self) -> subprocess.Popen[bytes]:
-        return self._start("scheduler", "scheduler", f"--port={self._port}")
+    def _training(self) -> list[int]:
+        """The processes that train: their nannies' children."""
+        nannies = [nanny.pid for nanny in self._cluster.workers]
+        return [child for nanny in nannies for child in _children(nanny) if b"spawn_main" in _command(child)]
 
-    def _start(self, name: str, kind: str, *options: str) -> subprocess.Popen[bytes]:
-        folder = self._folder.with_name("cluster") / name
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PREFECT_"))},
-            "PYTHONPATH": f"{HOOKS}{os.pathsep}{ROOT}", "CHAOS_FOLDER": str(self._folder), CLUSTER_MARK: "1",
-        }  # fmt: skip
-        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options, "--host=127.0.0.1", "--no-dashboard"]
-        with (folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+
+class RunsElsewhere(Runs):
+    """Runs whose store is objects.
+
+    Args:
+        folder: Of the flow's copies, Prefect's home and the log.
+        scheduler: Address of the cluster.
+        store: s3://bucket/prefix.
+        environment: By which the server of objects is found.
+    """
+
+    def __init__(self, folder: Path, scheduler: str, store: str, environment: dict[str, str]) -> None:
+        super().__init__(folder)
+        self.options = [f"--store={store}", f"--cluster={scheduler}"]
+        self.environment = {**environment, "XDG_CACHE_HOME": str(folder)}
+        os.environ["XDG_CACHE_HOME"] = str(folder)  # this process looks at what they leave
+        self._store, self._objects = Store(store), open_objects(store)
+        self._objects.put("begun", b"", over=None)  # which makes the bucket
+        self.root = self._store.root
+
+    def results(self) -> Iterator[tuple[str, bytes]]:
+        """Yields those that other machines see."""
+        for name, _ in self._objects.sizes("results"):
+            if found := self._objects.get(name):
+                yield Path(name).name, found.data
+
+    def bring(self) -> None:
+        """Brings weights and checkpoints to this machine's copies."""
+        for what in ("weights", "checkpoints"):
+            self._store.fetch(what)
 
 
 def _children(pid: int) -> list[int]:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 ROOT = Path(__file__).parents[2]
 HOOKS = Path(__file__).parent / "chaos_hooks"
 CLUSTER_MARK = "CHAOS_CLUSTER"  # in the environment of processes that outlive the runs
+TARGETS = {"flow": 7, "worker": 10, "server": 3}  # how often each is hit
+TARGETS_ELSEWHERE = {"flow": 6, "worker": 8, "server": 2, "scheduler": 3, "objects": 3, "network": 3}
 SOON = 40.0  # seconds after which a run that was to be killed at a random instant is left to a later kill
 
 
@@ -22,7 +25,8 @@ class Kill:
     """One kill to come.
 
     Attributes:
-        target: "flow", "worker", "server" or "scheduler".
+        target: "flow", "worker", "server" (Prefect's), "scheduler", "objects" (their server), or "network" (of a
+            machine), which is cut.
         number: The signal.
         seconds: After the flow's first checkpoint or result appeared, or None.
         rename: Before or after which rename of the run, or None.
@@ -37,46 +41,73 @@ class Kill:
     def name(self) -> str:
         """For the table."""
         when = "at a random instant" if self.rename is None else f"just {self.rename[0]} a rename"
-        return f"{self.target}, {self.number.name}, {when}"
+        how = {"objects": "stopped for a while", "network": "cut for a while"}.get(self.target, self.number.name)
+        return f"{self.target}, {how}, {when}"
 
 
 class Cluster(Protocol):
     """Where a run trains, if not in processes of its own."""
 
-    address: str
+    def runs(self) -> Runs:
+        """Where runs that train there are to begin anew."""
 
     def strike(self, kill: Kill, chance: random.Random) -> bool:
-        """Kills one of its processes, if there is one."""
+        """Kills one of its processes, if there is one, or does what else the kill says."""
 
     def is_idle(self) -> bool:
         """Whether its workers left all work, once nobody waits for it."""
 
 
-def choose_kill(chance: random.Random, renames: int, cluster: bool = False) -> Kill:
+def choose_kill(chance: random.Random, renames: int, cluster: Cluster | None) -> Kill:
     """Draws target, signal and instant."""
-    if cluster:
-        target = chance.choices(["flow", "worker", "server", "scheduler"], [6, 9, 2, 3])[0]
-        signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if target == "flow" else [signal.SIGKILL]
-        return Kill(target, chance.choice(signals), chance.uniform(0, 25), None)
-    target = chance.choices(["flow", "worker", "server"], [7, 10, 3])[0]
+    targets = TARGETS_ELSEWHERE if cluster else TARGETS
+    target = chance.choices(list(targets), list(targets.values()))[0]
     signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if target == "flow" else [signal.SIGKILL]
     number = chance.choice(signals)
-    if target != "server" and number == signal.SIGKILL and chance.random() < 0.5:
+    if not cluster and target != "server" and number == signal.SIGKILL and chance.random() < 0.5:
         return Kill(target, number, None, (chance.choice(["before", "after"]), chance.randint(1, max(renames // 4, 1))))
     return Kill(target, number, chance.uniform(0, 25), None)
+
+
+class Runs:
+    """The attempts at one result: what they share, and what they leave.
+
+    Args:
+        folder: Of the store, Prefect's home and the log.
+
+    Attributes:
+        root: The store's folder.
+        options: Of the pipeline.
+        environment: Likewise.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "store"
+        self.options = [f"--store={self.root}"]
+        self.environment: dict[str, str] = {}
+
+    def results(self) -> Iterator[tuple[str, bytes]]:
+        """Yields name and content of each record."""
+        for path in (self.root / "results").glob("*"):
+            yield path.name, path.read_bytes()
+
+    def bring(self) -> None:
+        """Brings below the root what lies elsewhere: all but records and data."""
 
 
 class Flow:
     """One attempt: the pipeline in a process group of its own, watched through hooks.
 
     Args:
-        folder: Of the store, Prefect's home and the log.
+        runs: Which it is one of.
         command: The pipeline.
         kill: What the hooks are to do, where it is at a rename.
     """
 
-    def __init__(self, folder: Path, command: list[str], kill: Kill | None) -> None:
-        self.folder = folder
+    def __init__(self, runs: Runs, command: list[str], kill: Kill | None) -> None:
+        self.runs = runs
+        self.folder = folder = runs.folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "renames").write_bytes(b"")
         environment = {
@@ -84,12 +115,13 @@ class Flow:
             "PREFECT_HOME": str(folder / "prefect"),
             "PYTHONPATH": f"{HOOKS}{os.pathsep}{ROOT}",
             "CHAOS_FOLDER": str(folder),
+            **runs.environment,
         }
         if kill and kill.rename:
             environment["CHAOS_KILL"] = f"{kill.target} {kill.rename[0]} {kill.rename[1]}"
         with (folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--store", str(folder / "store")],
+                [*command, *runs.options],
                 cwd=folder,
                 env=environment,
                 stdout=log,
@@ -136,10 +168,9 @@ def strike(flow: Flow, kill: Kill, chance: random.Random, cluster: Cluster | Non
         hit.unlink(missing_ok=True)
         return struck
     began = time.time()
-    results = flow.folder / "store"
-    wait_for(lambda: flow.process.poll() is not None or newest(results) > began, 4 * SOON)
+    wait_for(lambda: flow.process.poll() is not None or newest(flow.runs.root) > began, 4 * SOON)
     wait_for(lambda: flow.process.poll() is not None, kill.seconds or 0)
-    if cluster and kill.target in ("worker", "scheduler"):
+    if cluster and kill.target not in ("flow", "server"):
         return flow.process.poll() is None and cluster.strike(kill, chance)
     victims = flow.victims(kill.target) if flow.process.poll() is None else []
     if not victims:

@@ -9,17 +9,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.durability.chaos_kills import Runs
 
-def completed(folder: Path) -> dict[str, str]:
+
+def completed(runs: Runs) -> dict[str, str]:
     """The results in the store that are whole, each with what tells it from a later one."""
     found = {}
-    for path in (folder / "store" / "results").glob("*"):
+    for name, content in runs.results():
         try:
-            content = path.read_bytes()
             seconds = json.loads(json.loads(content)["result"])["data"].get("seconds")
-        except (ValueError, KeyError, TypeError, FileNotFoundError):
+        except (ValueError, KeyError, TypeError):
             continue
-        found[path.name] = f"{hashlib.sha256(content).hexdigest()} {seconds}"
+        found[name] = f"{hashlib.sha256(content).hexdigest()} {seconds}"
     return found
 
 
@@ -29,20 +30,22 @@ def epochs_trained_twice(folder: Path) -> int:
     return sum(count - 1 for count in notes.values())
 
 
-def compare(untouched: Path, killed: Path) -> dict[str, bool]:
+def compare(untouched: Runs, killed: Runs) -> dict[str, bool]:
     """Whether both ended in the same figures, weights and trials."""
+    killed.bring()
+    there, here = killed.root, untouched.root
     return {
-        "metrics.json is the same, times aside": timeless(untouched) == timeless(killed),
-        "trial tables are the same, times aside": trials(untouched) == trials(killed),
-        "weights are the same to the bit": weights(untouched) == weights(killed),
-        "no checkpoint is left": not list((killed / "store" / "checkpoints").rglob("*.npz")),
-        "no temporary file is left": not list((killed / "store").rglob("*.tmp")),
+        "metrics.json is the same, times aside": timeless(here) == timeless(there),
+        "trial tables are the same, times aside": trials(here) == trials(there),
+        "weights are the same to the bit": weights(here) == weights(there),
+        "no checkpoint is left": not list((there / "checkpoints").rglob("*.npz")),
+        "no temporary file is left": not list(there.rglob("*.tmp")),
     }
 
 
-def timeless(folder: Path) -> Any:
+def timeless(root: Path) -> Any:
     """`metrics.json` without times and without what came from the cache."""
-    content = json.loads((folder / "store" / "latest" / "metrics.json").read_text())
+    content = json.loads((root / "latest" / "metrics.json").read_text())
     content.pop("seconds")
     for stage in content["stages"]:
         stage.pop("seconds")
@@ -50,16 +53,16 @@ def timeless(folder: Path) -> Any:
     return content
 
 
-def trials(folder: Path) -> Any:
+def trials(root: Path) -> Any:
     """The trial tables without their times."""
     tables = {}
-    for path in sorted((folder / "store" / "latest" / "trials").glob("*.csv")):
+    for path in sorted((root / "latest" / "trials").glob("*.csv")):
         with path.open(newline="") as file:
             tables[path.name] = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
     return tables
 
 
-def weights(folder: Path) -> dict[str, str]:
+def weights(root: Path) -> dict[str, str]:
     """Digests of all models' weights."""
-    found = (folder / "store" / "weights").glob("*.npz")
+    found = (root / "weights").glob("*.npz")
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}

@@ -67,9 +67,12 @@ class HalvingOracle(Oracle):  # type: ignore[misc]
         """Looks at nothing: to the oracle, a trial that failed is one with a bad score."""
 
     def end_trial(self, trial: Any) -> None:
-        """Takes in a finished trial."""
+        """Takes in a finished trial, of which values and score are kept, but not another copy of the search space."""
         super().end_trial(trial)
-        self._halving.tell(self._numbers[trial.trial_id], self.trials[trial.trial_id].score)
+        finished = self.trials[trial.trial_id]
+        self._halving.tell(self._numbers[trial.trial_id], finished.score)
+        values, finished.hyperparameters = finished.hyperparameters.values, HyperParameters()
+        finished.hyperparameters.values = values
 
 
 def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:

@@ -83,7 +83,7 @@ class EpochNotes(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         begin, train = module._Loop.begin, module._Loop.train_epoch
 
         def begun(loop: Any, checkpoint: Any) -> None:
-            loop.noted = checkpoint.path
+            loop.noted = checkpoint._name  # the same on every machine
             begin(loop, checkpoint)
 
         def noted(loop: Any) -> None:
