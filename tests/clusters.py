@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from running.ports import free_port
@@ -32,6 +34,7 @@ class Cluster:
         self._environment = environment
         self.address = f"tcp://{host}:{self._port}"
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._starts: list[Callable[[], subprocess.Popen[bytes]]] = []
         self.start_scheduler()
 
     def start_scheduler(self) -> None:
@@ -50,7 +53,15 @@ class Cluster:
         arguments = ("worker", self.address, f"--name={name}", f"--host={host}", "--no-dashboard", *options)
         threads = () if options else ("--nthreads=1",)
         enter = machine.enter if machine else ()
-        self.workers.append(self._start(name, *arguments, *threads, enter=enter, **environment))
+        start = functools.partial(self._start, name, *arguments, *threads, enter=enter, **environment)
+        self._starts.append(start)
+        self.workers.append(start())
+
+    def revive(self) -> None:
+        """Starts again the workers that ended, as whoever deployed them would: they end with their scheduler."""
+        for number, worker in enumerate(self.workers):
+            if worker.poll() is not None:
+                self.workers[number] = self._starts[number]()
 
     def place(self, store: Path) -> Workplace:
         return Workplace(0, self.address, store)

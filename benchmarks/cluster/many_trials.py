@@ -1,17 +1,22 @@
 """What a study of thousands of trials costs the flow, for each of its trials: time, and memory that stays.
 
-    python -m benchmarks.cluster.many_trials [--quick] [--json FILE] [--trials 10000] [--proposals random]
+    python -m benchmarks.cluster.many_trials [--trials 10000] [--proposals random] [--server URL] …
+    python -m benchmarks.cluster.many_trials --trials 2560 --workers 256 --seconds 20
 
-A study of the residual network's recipes runs through its real tasks, in a real flow, with a temporary server and two
-of a cluster's workers. Only the training is none: it returns at once, with a loss that depends on the hyperparameters.
-So the wall time is what orchestration takes: proposals, task runs and their states, records, the way to a worker and
-back. It is taken for each tenth of the trials. `--proposals model` measures those of the model, too.
+A study of the residual network's recipes runs through its real tasks, in a real flow, with a temporary server of
+Prefect, or the one that is given, and a cluster's workers. Only the training is none: it returns at once, with a loss
+that depends on the hyperparameters. So the wall time is what orchestration takes: proposals, task runs and their
+states, records, the way to a worker and back. It is taken for each tenth of the trials. `--proposals model` measures
+those of the model, too. With `--seconds`, trainings sleep so long, a tenth more or less, and how busy the workers are
+is taken from the third to the ninth tenth: there are more trials than workers then.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -19,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster.machines import machines
-from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
+from benchmarks.cluster.utilisation import UTILISATION
+from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import digest
 from mnist_models.foundation.settings import Settings
@@ -30,11 +36,14 @@ from running.terminal import prepare, run
 
 PARTS = 10
 SLOWER = 1.5  # the last tenth may take so many times what the second took
-KILOBYTES = 100.0  # that a trial may leave behind in the flow
+KILOBYTES = 20.0  # that a trial may leave behind in the flow
 
 
-def instant_fit(spec: TrainingSpec, dataset: DatasetReference, root: Path, *, key: str, **_: Any) -> TrainingResult:
-    """Instead of a training: a loss that depends on what would have been trained."""
+def no_fit(
+    seconds: float, spec: TrainingSpec, dataset: DatasetReference, root: Path, *, key: str, **_: Any
+) -> TrainingResult:
+    """Instead of a training: sleeps, and returns a loss that depends on what would have been trained."""
+    time.sleep(seconds * random.Random(key).uniform(0.9, 1.1))
     loss = 0.1 + int(digest(spec.hyperparameters)[:6], 16) / 16**6
     history = {"loss": (loss,), "accuracy": (0.9,), "val_loss": (loss,), "val_accuracy": (0.9,)}
     return TrainingResult(key=key, spec=spec, history=history, epochs=1, best_epoch=1, seconds=0.01, parameters=1)
@@ -64,10 +73,16 @@ class Samples:
 def main(options: argparse.Namespace) -> None:
     """Runs the study and prints what was measured."""
     trials = 200 if options.quick else options.trials
-    with tempfile.TemporaryDirectory(prefix="many-trials-") as name, machines(2) as address:
+    with tempfile.TemporaryDirectory(prefix="many-trials-") as name, machines(options.workers) as address:
         os.environ.pop("PREFECT_API_URL", None)
+        if options.server:
+            os.environ["PREFECT_API_URL"] = options.server
         os.environ["PREFECT_HOME"] = str(Path(name) / "prefect")
-        samples = measure(Settings(store=Path(name) / "store", images=600, cluster=address), trials, options.proposals)
+        settings = Settings(
+            store=Path(name) / "store", images=600, cluster=address,
+            **({"window": 2 * options.workers} if options.seconds else {}),
+        )  # fmt: skip
+        samples = measure(settings, trials, options.proposals, options.seconds)
     wall, used = samples.per_trial(0, 1e3), samples.per_trial(1, 1e3)
     memory = samples.per_trial(2, 1e-3)
     figures = [
@@ -76,13 +91,19 @@ def main(options: argparse.Namespace) -> None:
         Figure("flow's memory, growth in a tenth", "kB a trial", memory),
     ]
     claims: list[Ratio] = [
-        at_most("the last tenth's wall time to the second's", wall[-1] / wall[1], SLOWER),
         at_most("memory that a trial leaves behind, kB", max(statistics.fmean(memory[1:]), 0.0), KILOBYTES),
     ]
+    if options.seconds:
+        full = [100 * 1000 * options.seconds / (options.workers * each) for each in wall[2:-1]]
+        figures.append(Figure(f"utilisation of {options.workers} workers", "%", full))
+        share = statistics.harmonic_mean(full)
+        claims.append(at_least("utilisation, %", share, 1.0, UTILISATION.get(options.workers, 0.0)))
+    else:
+        claims.append(at_most("the last tenth's wall time to the second's", wall[-1] / wall[1], SLOWER))
     report(f"A study of {trials} trials, proposals: {options.proposals}", figures, claims, options)
 
 
-def measure(settings: Settings, trials: int, proposals: Any) -> Samples:
+def measure(settings: Settings, trials: int, proposals: Any, seconds: float) -> Samples:
     """Returns what each tenth of a study's trials took."""
     prepare()
     from prefect import flow
@@ -93,7 +114,7 @@ def measure(settings: Settings, trials: int, proposals: Any) -> Samples:
     from flows.beginning import begin
     from flows.recipe import plan_recipe, recipe_study
 
-    vars(tasks.training)["fit"] = many_trials.instant_fit
+    vars(tasks.training)["fit"] = functools.partial(many_trials.no_fit, seconds)
     submit, samples = tasks.tuning.submit_trial, Samples(trials)
 
     def counted(*args: Any, **kwargs: Any) -> Any:
@@ -121,5 +142,8 @@ def measure(settings: Settings, trials: int, proposals: Any) -> Samples:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=2, help="of the cluster; processes of this machine hold 32 each")
+    parser.add_argument("--seconds", type=float, default=0.0, help="that a training sleeps (default: 0)")
+    parser.add_argument("--server", metavar="URL", help="API of a running server of Prefect (default: a temporary one)")
     parser.add_argument("--proposals", choices=("random", "model"), default="random")
     main(parser.parse_args())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ PATIENCE = {  # shorter than the deployments', so that a machine is given up wit
 
 
 class TorturedCluster:
-    """A scheduler, which is started again where it was killed, workers, whose nannies do so, and a server of S3.
+    """A scheduler and workers, which are started again when they end, and a server of S3.
 
     Each worker has a network (where that is permitted) and a folder of its own.
 
@@ -56,6 +57,9 @@ class TorturedCluster:
             copies = folder.with_name("cluster") / f"copies-{number}"
             machine = self.machines[number] if self.machines else None
             self._cluster.add_worker(machine=machine, XDG_CACHE_HOME=str(copies))
+        self._closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True, name="keeper")
+        self._keeper.start()
 
     def runs(self) -> Runs:
         """A store that is empty, and a machine for the flow."""
@@ -94,10 +98,16 @@ class TorturedCluster:
 
     def close(self) -> None:
         """Ends all processes, and takes the machines away."""
+        self._closing.set()
+        self._keeper.join()
         self._cluster.close()
         self._objects.stop()
         for machine in self.machines:
             machine.remove()
+
+    def _keep(self) -> None:
+        while not self._closing.wait(1.0):
+            self._cluster.revive()
 
     def _training(self) -> list[int]:
         """The processes that train: their nannies' children."""
