@@ -5,8 +5,8 @@
 
 Both write and read what a run does, by turns, on the tests' server on this machine, which shares its cores with them:
 records of 2 kB, from one thread and from eight, checkpoints of 0.5 MB, and the arrays of a data set, 47 MB. Each object
-goes in one request, without conditions, as s3fs has none for replacements. A figure is of one object: a repetition
-moves several, but for the data set, and divides.
+goes in one request, without conditions. A figure is of one object: a repetition moves several, but for the data set,
+and divides.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from benchmarks.comparison import Figure, Ratio, arguments, report
 from tests.s3_server import s3_server
 
 BUCKET = "digits"
-ONE_REQUEST = 2**26  # bytes: s3fs would send larger objects in parts
 KINDS = (  # name, bytes, objects a repetition, threads; the tests' server has room for a gigabyte in all
     ("record of 2 kB", 2_000, 100, 1),
     ("record of 2 kB, 8 threads", 2_000, 200, 8),
@@ -77,7 +76,7 @@ class S3fs:
 
     def put(self, path: str, data: bytes) -> object:
         """Writes an object."""
-        return self._files.pipe_file(f"{BUCKET}/{path}", data, chunksize=ONE_REQUEST)
+        return self._files.pipe_file(f"{BUCKET}/{path}", data)
 
     def get(self, path: str) -> bytes:
         """Reads one."""
