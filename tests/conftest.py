@@ -22,6 +22,7 @@ from running.ports import free_port
 from tests.serving import train_champion, train_fruit
 
 ROOT = Path(__file__).parent.parent
+LOOPBACK = "127.0.0.1"
 TINY = [  # all stages, as small as they go
     "--profile=quick", "--images=600", "--epoch-images=500", "--grid-trials=3", "--grid-epochs=2",
     "--hyperband-max-epochs=3", "--bayesian-trials=3", "--bayesian-epochs=1", "--augmentation-trials=2",
@@ -44,16 +45,27 @@ def dataset(store: Store) -> DatasetReference:
 
 
 @contextlib.contextmanager
-def prefect_server(home: Path, port: int) -> Iterator[str]:
-    """Runs the server of `make ui` with a database of its own; yields the URL of its API, and kills it in the end."""
-    environment = {**os.environ, "PREFECT_HOME": str(home)}
+def prefect_server(home: Path, port: int, host: str = LOOPBACK) -> Iterator[str]:
+    """Runs the server of `make ui` with a database of its own; yields the URL of its API, and kills it in the end.
+
+    Elsewhere than on the loopback it may listen for a test only, as it has no password.
+    """
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
     command = [sys.executable, str(ROOT / "running/ui.py"), "--no-browser", "--port", str(port)]
+    if host != LOOPBACK:
+        code = f"import socket, running.sqlite_server as s; s.serve(socket.create_server(({host!r}, {port})))"
+        command = [sys.executable, "-c", code]
     with (home / "server.log").open("ab") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        url = f"http://127.0.0.1:{port}/api"
+        url = f"http://{host}:{port}/api"
         _wait_for(f"{url}/health", process)
         yield url
     finally:

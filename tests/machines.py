@@ -6,9 +6,27 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 NETWORK = "10.77"
+
+
+@contextlib.contextmanager
+def machines(*numbers: int) -> Iterator[list[Machine] | list[None]]:
+    """A machine for each number, removed in the end; Nones where they are not permitted."""
+    made: list[Machine] = []
+    try:
+        for number in numbers if permitted() else ():
+            made.append(Machine(number))
+        yield made or [None for _ in numbers]
+    finally:
+        for machine in made:
+            machine.remove()
+
+
+def address(places: Sequence[Machine | None]) -> str:
+    """Where this machine listens so that all of them reach it."""
+    return places[0].here if places[0] else "127.0.0.1"
 
 
 def permitted() -> bool:

@@ -41,6 +41,12 @@ def test_a_benchmark_of_a_model_in_use(name: str, champion: Store, tmp_path: Pat
     check(name, tmp_path, str(champion.root / "model.keras"))
 
 
+@pytest.mark.slow
+def test_a_benchmark_of_a_library_that_is_no_dependency(tmp_path: Path) -> None:
+    pytest.importorskip("s3fs", reason="s3fs is missing: pip install s3fs")
+    check("cluster.object_clients", tmp_path)
+
+
 def check(name: str, tmp_path: Path, *arguments: str) -> None:
     """Runs a benchmark as a smoke test."""
     command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]

@@ -27,6 +27,7 @@ from mnist_models.foundation.store import Store as Champions
 from running.command_line import parse_command_line
 from running.ports import free_port, is_taken
 from tests.conftest import ROOT, TINY, Run
+from tests.processes import processes
 
 AUTHENTICATION = ("operator", "only for this test")
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -60,12 +61,10 @@ class Stack:
     def family(self, part: str = "") -> list[int]:
         """The stack and all it started, which inherited its environment; of them those with a word in their command."""
         found = []
-        for path in Path("/proc").iterdir():
+        for pid in processes(self.mark):
             with contextlib.suppress(OSError):
-                if path.name.isdigit() and self.mark.encode() in (path / "environ").read_bytes().split(b"\0"):
-                    command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    if part in command:
-                        found.append(int(path.name))
+                if part in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode():
+                    found.append(pid)
         return found
 
     def call(self, path: str, content: dict[str, Any] | None = None) -> Any:

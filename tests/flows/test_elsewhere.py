@@ -15,6 +15,7 @@ from mnist_models.objects.s3 import S3Objects
 from tests.clusters import Cluster
 from tests.conftest import ROOT, TINY
 from tests.flows.test_pipeline import timeless
+from tests.machines import address, machines
 from tests.s3_server import SECRET, S3Server, s3_server
 
 STORE = "s3://digits/run"
@@ -40,12 +41,17 @@ def kill_after(run: subprocess.Popen[str], trials: int, folder: Path) -> None:
     run.wait()
 
 
-def versions(s3: S3Server) -> dict[str, str]:
-    """The tag of each result among the objects."""
+def open_store(s3: S3Server) -> S3Objects:
+    """What the machines share."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in s3.environment.items():
             patch.setenv(name, value)
-        objects = S3Objects(STORE)
+        return S3Objects(STORE)
+
+
+def versions(s3: S3Server) -> dict[str, str]:
+    """The tag of each result among the objects."""
+    objects = open_store(s3)
     found = {name: objects.get(name) for name, _ in objects.sizes("results")}
     assert len(found) >= 3
     return {name: each.tag for name, each in found.items() if each}
@@ -56,11 +62,12 @@ def test_begun_on_the_pool_gone_on_with_on_a_cluster_and_ended_on_the_pool(
     tmp_path: Path, server: str, first: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
     untouched = timeless(json.loads((first[0] / "latest/metrics.json").read_text()))
-    with s3_server(tmp_path / "s3") as s3:
-        cluster = Cluster(tmp_path / "cluster")
+    with machines(21, 22, 23) as places, s3_server(tmp_path / "s3", address(places)) as s3:
+        cluster = Cluster(tmp_path / "cluster", address(places))
         try:
-            for number in range(3):
-                cluster.add_worker(XDG_CACHE_HOME=str(tmp_path / f"machine-{number}"), **s3.environment)
+            for number, place in enumerate(places):
+                folder = str(tmp_path / f"machine-{number}")
+                cluster.add_worker(machine=place, XDG_CACHE_HOME=folder, **s3.environment)
             kill_after(begin(tmp_path / "one", server, s3), 3, tmp_path / "one")
             finished = versions(s3)
             kill_after(begin(tmp_path / "two", server, s3, f"--cluster={cluster.address}"), 6, tmp_path / "two")

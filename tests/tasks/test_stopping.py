@@ -19,6 +19,7 @@ import pytest
 from running.ports import free_port
 from tests.conftest import ROOT, TINY, prefect_server
 from tests.flows.test_pipeline import timeless
+from tests.processes import processes
 
 
 class Running:
@@ -36,15 +37,7 @@ class Running:
 
     def family(self) -> list[int]:
         """The process and all it started, which inherited its environment."""
-        found = []
-        for path in Path("/proc").iterdir():
-            if path.name.isdigit():
-                try:
-                    if self.mark.encode() in (path / "environ").read_bytes().split(b"\0"):
-                        found.append(int(path.name))
-                except OSError:
-                    continue
-        return found
+        return processes(self.mark)
 
     def workers(self) -> list[int]:
         return [pid for pid in self.family() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
