@@ -14,7 +14,7 @@ from benchmarks.durability.chaos_kills import CLUSTER_MARK, HOOKS, ROOT, Kill, R
 from mnist_models.foundation.store import Store
 from mnist_models.objects.opening import open_objects
 from tests.clusters import Cluster
-from tests.machines import Machine, permitted
+from tests.machines import address, machines
 from tests.s3_server import S3Server
 
 LEFT = 30.0  # seconds in which workers leave what nobody waits for
@@ -43,8 +43,9 @@ class TorturedCluster:
         folder.mkdir(parents=True, exist_ok=True)  # the hooks look for it as the processes start
         self._folder = folder
         self._begun = 0
-        self.machines = [Machine(number) for number in range(1, workers + 1)] if permitted() else []
-        here = self.machines[0].here if self.machines else "127.0.0.1"
+        self._made = contextlib.ExitStack()
+        self._places = self._made.enter_context(machines(*range(31, 31 + workers)))
+        here = address(self._places)
         self._objects = S3Server(folder.with_name("objects"), here)
         os.environ.update(self._objects.environment)
         environment = {
@@ -53,10 +54,9 @@ class TorturedCluster:
         }  # fmt: skip
         self._cluster = Cluster(folder.with_name("cluster"), here, **environment)
         self.address = self._cluster.address
-        for number in range(workers):
+        for number, place in enumerate(self._places):
             copies = folder.with_name("cluster") / f"copies-{number}"
-            machine = self.machines[number] if self.machines else None
-            self._cluster.add_worker(machine=machine, XDG_CACHE_HOME=str(copies))
+            self._cluster.add_worker(machine=place, XDG_CACHE_HOME=str(copies))
         self._closing = threading.Event()
         self._keeper = threading.Thread(target=self._keep, daemon=True, name="keeper")
         self._keeper.start()
@@ -73,9 +73,10 @@ class TorturedCluster:
             time.sleep(AWAY)
             self._objects.start()
         elif kill.target == "network":
-            if not self.machines:
+            place = chance.choice(self._places)
+            if place is None:
                 return False
-            with chance.choice(self.machines).cut():
+            with place.cut():
                 time.sleep(CUT)
         elif kill.target == "scheduler":
             os.killpg(self._cluster.scheduler.pid, kill.number)
@@ -102,8 +103,7 @@ class TorturedCluster:
         self._keeper.join()
         self._cluster.close()
         self._objects.stop()
-        for machine in self.machines:
-            machine.remove()
+        self._made.close()
 
     def _keep(self) -> None:
         while not self._closing.wait(1.0):
