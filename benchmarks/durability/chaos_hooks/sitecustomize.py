@@ -60,16 +60,21 @@ def counted(rename: Callable[..., None]) -> Callable[..., None]:
 
 
 class EpochNotes(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds `mnist_models.training.loop`, and makes it note each epoch it begins."""
+    """Finds `mnist_models.training.loop`, as often as it is looked for, and makes it note each epoch it begins."""
+
+    looking = False
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Takes over for one module."""
-        if name != "mnist_models.training.loop":
+        if name != "mnist_models.training.loop" or self.looking:
             return None
-        sys.meta_path.remove(self)
-        self.spec = importlib.util.find_spec(name)
+        self.looking = True
+        try:
+            self.spec = importlib.util.find_spec(name)
+        finally:
+            self.looking = False
         return importlib.util.spec_from_file_location(name, self.spec.origin, loader=self) if self.spec else None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
