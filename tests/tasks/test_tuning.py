@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from keras_tuner import HyperParameters
@@ -21,9 +23,12 @@ from mnist_models.foundation.settings import Settings
 from mnist_models.foundation.store import Store
 from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.search import spaces
+from mnist_models.search.decision import decide
 from mnist_models.search.study import OracleSpec, Study
 from mnist_models.search.trials import StudyResult
+from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
+from tasks import tuning
 from tasks.training import TrainingFailedError, train_models
 from tasks.tuning import StudyFailedError, run_study
 from tasks.workers.interface import Workplace
@@ -83,6 +88,23 @@ def test_a_trial_whose_loss_is_not_finite_is_recorded(
     assert result.best.number in (1, 3)
     assert "example  trial 2 failed: the loss was not finite in epoch 1" in caplog.text
     assert run(study, data, settings) == (result, True)
+
+
+def test_results_of_trials_that_are_told_do_not_stay_in_memory(
+    settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a study of thousands would hold them all: Prefect's transaction of a study keeps those of its trials."""
+    alive: list[int] = []
+
+    def decide_and_count(*arguments: Any) -> Any:
+        gc.collect()
+        alive.append(sum(isinstance(each, TrainingResult) for each in gc.get_objects()))
+        return decide(*arguments)
+
+    before = sum(isinstance(each, TrainingResult) for each in gc.get_objects())
+    monkeypatch.setattr(tuning, "decide", decide_and_count)
+    run(study_of([0.1, 0.05, 0.02, 0.01, 0.005, 0.002], monkeypatch, epochs=1), data, settings)
+    assert alive[0] - before <= 2
 
 
 def test_too_many_failures_end_a_study(
