@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from tasks.workers.process import import_tensorflow
 REFUSED, BEGUN = "mnist-models-refused", "mnist-models-begun"  # topics of the scheduler's events
 SECONDS = 1.0  # between two looks at whether somebody still waits
 ABANDONED_STATUS = 3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+MMAP_THRESHOLD = 32 * 2**20  # bytes
 
 _preparing = threading.Lock()
 _prepared = threading.Event()
@@ -68,7 +71,20 @@ def prepare() -> None:
 
             import_tensorflow()
             threadpool_limits(1)
+            _keep_freed_memory()
             _prepared.set()
+
+
+def _keep_freed_memory() -> None:
+    """Undoes what Dask sets for its workers: to give the system back what is freed, above 64 kB, at once.
+
+    A training frees and takes the same megabytes at every step, and would wait for the system to clear them. These are
+    the values that glibc comes to by itself.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
+        mallopt(M_TRIM_THRESHOLD, 2 * MMAP_THRESHOLD)
 
 
 def work(run: str, number: int, function: Callable[[], Any]) -> Any:
