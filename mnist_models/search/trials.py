@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mnist_models.foundation.records import Record, SealedRecord
@@ -148,24 +151,43 @@ def with_fates(trials: Sequence[Trial], known: Sequence[Values] = ()) -> list[Tr
         known: Combinations that climb whatever they score, and so take nobody's place.
     """
     promoted = {trial.parent for trial in trials}
-    rivals = [trial for trial in trials if trial.values not in known]
-    return [
-        trial.model_copy(update={"fate": _fate(trial, rivals, promoted)}) if trial.images else trial for trial in trials
-    ]
+    rungs: defaultdict[tuple[int, int], _Rung] = defaultdict(_Rung)
+    for trial in trials:
+        if trial.values not in known:
+            rungs[trial.rung, trial.images].add(trial, trial.number in promoted)
+    for rung in rungs.values():
+        rung.losses.sort()
+
+    def with_fate(trial: Trial) -> Trial:
+        fate = _fate(trial, rungs[trial.rung, trial.images], trial.number in promoted)
+        return trial.model_copy(update={"fate": fate})
+
+    return [with_fate(trial) if trial.images else trial for trial in trials]
 
 
-def _fate(trial: Trial, rivals: Sequence[Trial], promoted: set[int | None]) -> str:
+@dataclass
+class _Rung:
+    """Those that competed there, and how many of them went on."""
+
+    losses: list[float] = field(default_factory=list)
+    going_on: int = 0
+
+    def add(self, trial: Trial, promoted: bool) -> None:
+        """Counts a trial in."""
+        self.losses.append(trial.val_loss or math.inf)
+        self.going_on += promoted
+
+
+def _fate(trial: Trial, rung: _Rung, promoted: bool) -> str:
     if trial.failure is not None:
         return "failed"
-    if trial.number in promoted:
+    if promoted:
         return "promoted"
-    beside = [other for other in rivals if other.rung == trial.rung and other.images == trial.images]
-    going_on = sum(other.number in promoted for other in beside)
-    if not going_on:
+    if not rung.going_on:
         return "finished"
-    rank = 1 + sum((other.val_loss or math.inf) < (trial.val_loss or math.inf) for other in beside)
-    goes = "goes" if going_on == 1 else "go"
-    return f"dropped: {ordinal(rank)} of {len(beside)}, {going_on} {goes} on"
+    rank = 1 + bisect_left(rung.losses, trial.val_loss or math.inf)
+    goes = "goes" if rung.going_on == 1 else "go"
+    return f"dropped: {ordinal(rank)} of {len(rung.losses)}, {rung.going_on} {goes} on"
 
 
 def ordinal(number: int) -> str:
