@@ -24,6 +24,7 @@ from tasks.sending import send
 
 PICTURE_BYTES = 100_000  # a larger one would slow the page down
 MOST_ANSWERS = 1_000  # in a table
+MOST_TRIALS = 500  # likewise
 SECONDS_BETWEEN = 3.0  # between two updates of a study's progress
 
 _shown_on: ContextVar[UUID | None] = ContextVar("shown_on", default=None)
@@ -84,7 +85,7 @@ class StudyProgress:
 
 
 def show_leaderboard(result: StudyResult, store: Store) -> None:
-    """Shows all trials of a study as a table, the best first."""
+    """Shows the trials of a study as a table, the best first."""
     best = result.best
     record = store.results / result.key
     text = (
@@ -93,12 +94,15 @@ def show_leaderboard(result: StudyResult, store: Store) -> None:
     )
     if result.decision:
         text += "\n\n" + _decision(result.decision)
+    if len(result.trials) > MOST_TRIALS:
+        text += f"\n\nThe best {MOST_TRIALS} are shown; the record and the run's `trials/{result.name}.csv` have all."
     _create("table", f"{_key(result.name)}-trials", leaderboard(result.trials), text)
 
 
 def leaderboard(trials: Sequence[Trial]) -> list[dict[str, str]]:
-    """Returns the rows of a table of trials, the best first and those that failed last."""
+    """Returns the rows of a table of the best trials, the best first and those that failed last."""
     ranked = sorted(trials, key=lambda trial: (trial.val_loss is None, trial.val_loss or 0, trial.number))
+    ranked = ranked[:MOST_TRIALS]
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     failed = any(trial.failure for trial in trials)
     rungs = any(trial.fate for trial in trials)

@@ -18,7 +18,7 @@ from deployments.setup import read_deployments
 from mnist_models.foundation.settings import Settings
 from mnist_models.inference.request import Request
 from mnist_models.search.trials import StudyResult, Trial
-from tasks.artifacts import leaderboard
+from tasks.artifacts import MOST_TRIALS, leaderboard
 from tests.conftest import ROOT
 
 DEPLOYMENTS = {entry["name"]: entry for entry in read_deployments()}
@@ -132,6 +132,17 @@ def test_a_leaderboard_has_the_best_first_and_failures_last() -> None:
     assert [row["trial"] for row in rows] == ["3", "1", "2"]
     assert rows[0] | {"val_loss": "0.1000", "depth": "3", "failure": ""} == rows[0]
     assert rows[2]["failure"] == "loss was not finite"
+
+
+def test_a_leaderboard_of_thousands_shows_the_best() -> None:
+    """Prefect's server refuses to tell of a table of some megabytes."""
+    one = Trial(
+        number=1, parent=None, values={}, epochs=1, best_epoch=1, val_loss=0.0, val_accuracy=1.0, train_accuracy=None,
+        seconds=1.0, failure=None,
+    )  # fmt: skip
+    trials = [one.model_copy(update={"number": n, "val_loss": 10_000.0 - n}) for n in range(1, MOST_TRIALS + 100)]
+    rows = leaderboard(trials)
+    assert [row["trial"] for row in rows] == [str(n) for n in range(MOST_TRIALS + 99, 99, -1)]
 
 
 @pytest.mark.parametrize("file", ["cluster.yaml", "kubernetes.yaml"])
