@@ -14,20 +14,15 @@ from mnist_models.foundation.store import Store
 from tests.conftest import ROOT
 
 SLOW = (
-    "accuracy.fidelity", "accuracy.time_to_accuracy", "speed.trials_per_hour", "speed.worker_scaling",
+    "accuracy.final_accuracy", "accuracy.surrogates", "accuracy.fidelity", "accuracy.time_to_accuracy",
+    "speed.trials_per_hour", "speed.worker_scaling",
     "accuracy.search_quality", "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest",
     "speed.roofline", "cluster.utilisation", "cluster.many_trials", "cluster.against_pool",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "accuracy.promotion_gate",
-        "accuracy.final_accuracy",
-        "accuracy.surrogates",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
-    ],
+    "name", ["accuracy.promotion_gate", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 )
 def test_a_benchmark_prints_both_sides_and_writes_them(name: str, tmp_path: Path) -> None:
     check(name, tmp_path)

@@ -222,6 +222,7 @@ def test_the_ui_on_a_terminal_asks_nothing_and_ends_with_ctrl_c(tmp_path: Path) 
     assert b"Traceback" not in said
 
 
+@pytest.mark.slow
 def test_killed_crashed_resumed(stack: Stack, store: Path) -> None:
     """The worker and the flow are killed in mid-study; two more triggers overlap meanwhile, and one resumes."""
     settings = tiny(store, bayesian_trials=6, bayesian_epochs=8, cnn_epochs=1)
