@@ -47,7 +47,7 @@ class TorturedCluster:
         self._places = self._made.enter_context(machines(*range(31, 31 + workers)))
         here = address(self._places)
         self._objects = S3Server(folder.with_name("objects"), here)
-        os.environ.update(self._objects.environment)
+        os.environ.update(self._objects.environment)  # this process looks at what the runs leave
         environment = {
             "PYTHONPATH": f"{HOOKS}{os.pathsep}{ROOT}", "CHAOS_FOLDER": str(folder), CLUSTER_MARK: "1",
             **PATIENCE, **self._objects.environment,
@@ -129,7 +129,7 @@ class RunsElsewhere(Runs):
         super().__init__(folder)
         self.options = [f"--store={store}", f"--cluster={scheduler}"]
         self.environment = {**environment, "XDG_CACHE_HOME": str(folder)}
-        os.environ["XDG_CACHE_HOME"] = str(folder)  # this process looks at what they leave
+        os.environ["XDG_CACHE_HOME"] = str(folder)  # as above
         self._store, self._objects = Store(store), open_objects(store)
         self._objects.put("begun", b"", over=None)  # which makes the bucket
         self.root = self._store.root
