@@ -24,6 +24,7 @@ import httpx
 
 from deployments import postgres
 from running.ports import is_taken
+from running.recorder import IN_BATCHES
 from running.serving.key import key_problem
 
 LOG = logging.getLogger(__name__)
@@ -150,6 +151,7 @@ def start(services: list[Service], home: Path, host: str, port: int, authenticat
         _wait("PostgreSQL", lambda: postgres.create_database(data))
         database = postgres.url(data)
     server = {
+        **IN_BATCHES,
         **environment,
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
         "PREFECT_UI_API_URL": "/api",  # at the address where the browser found the UI, whatever that is

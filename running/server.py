@@ -15,11 +15,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from running.recorder import IN_BATCHES
+
 SCRIPT = Path(__file__).with_name("sqlite_server.py")
 SERVER_DEFAULTS = {  # where the user's environment does not say otherwise
     "PREFECT_SERVER_UI_ENABLED": "false",  # nobody could look at it for long
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "20",  # one transaction for many states, not one for each
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    **IN_BATCHES,
 }
 START_TIMEOUT = 120.0  # seconds; a busy machine needs a while
 STOP_TIMEOUT = 5.0

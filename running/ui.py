@@ -1,6 +1,6 @@
 """Starts Prefect's server and opens its UI on what the runs did, those without a server of their own included.
 
-    python deployments/ui.py            # or: make ui
+    python running/ui.py            # or: make ui
 
 It has no password: it listens on this machine only. Where others can reach it, use deployments/stack.py.
 """
@@ -18,6 +18,7 @@ import urllib.request
 import webbrowser
 
 from running.ports import is_taken
+from running.recorder import IN_BATCHES
 from running.sqlite_server import serve
 
 
@@ -30,8 +31,8 @@ def main() -> None:
     if is_taken("127.0.0.1", arguments.port):
         parser.error(f"port {arguments.port} is taken, by another server perhaps; --port chooses another")
     url = f"http://127.0.0.1:{arguments.port}"
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
+    for name, value in {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **IN_BATCHES}.items():
+        os.environ.setdefault(name, value)
     os.environ["PREFECT_UI_API_URL"] = "/api"  # else the UI looks for the server at PREFECT_API_URL, or port 4200
     threading.Thread(target=_open, args=(url, not arguments.no_browser), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):

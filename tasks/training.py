@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from prefect import task
 from prefect.futures import PrefectFuture
@@ -19,45 +21,54 @@ from tasks.planning import place_of
 from tasks.progress import PROGRESS
 from tasks.retrying import RETRIED
 from tasks.stopping import stoppable
-from tasks.workers.interface import Turn, Workplace
+from tasks.untold import submit_untold
+from tasks.workers.interface import Turn, WorkersClosedError, Workplace
 from tasks.workers.started import start_workers, workers_of, workplace_of
 
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
 
 
+Ended = Callable[[], TrainingResult | Exception]
+"""Waits for a training and returns its result, or why there is none; raises `WorkersClosedError` if the run stops."""
+
+
 class TrainingFailedError(RuntimeError):
     """A model that the pipeline needs could not be trained."""
 
 
-@task(
-    name="train",
-    task_run_name="{name}",
-    **RETRIED,
-    **DURABLE,
-)
+@dataclass(frozen=True)
+class Training:
+    """What one training needs, besides the key of its result; see `mnist_models.training.loop.fit`."""
+
+    name: str
+    spec: TrainingSpec
+    dataset: DatasetReference
+    root: Address
+    place: Workplace
+    priority: int
+    checkpoint: str
+    keep_weights: bool
+    keep_judged: bool
+
+    def run(self, key: str) -> TrainingResult:
+        """Trains in a worker process, and waits for it."""
+        stage, training = place_of(self.name)
+        turn = Turn(self.priority, begun=lambda: PROGRESS.begin(stage, training))
+        result = start_workers(self.place).run(
+            turn, fit, self.spec, self.dataset, self.root,
+            key=key, checkpoint=self.checkpoint, keep_weights=self.keep_weights, keep_judged=self.keep_judged,
+        )  # fmt: skip
+        PROGRESS.end(stage, training, result.metric("val_loss"))
+        return result
+
+
+@task(name="train", task_run_name="{name}", **RETRIED, **DURABLE)
 @stoppable
-def train_task(
-    name: str,
-    spec: TrainingSpec,
-    dataset: DatasetReference,
-    root: Address,
-    place: Workplace,
-    priority: int,
-    checkpoint: str,
-    keep_weights: bool,
-    keep_judged: bool,
-    key: str,
-) -> TrainingResult:
-    """Trains one network in a worker process; see `mnist_models.training.loop.fit`."""
-    stage, training = place_of(name)
-    turn = Turn(priority, begun=lambda: PROGRESS.begin(stage, training))
-    result = start_workers(place).run(
-        turn, fit, spec, dataset, root,
-        key=key, checkpoint=checkpoint, keep_weights=keep_weights, keep_judged=keep_judged,
-    )  # fmt: skip
-    PROGRESS.end(stage, training, result.metric("val_loss"))
-    name_task_run(_scored(name, result))
+def train_task(name: str, training: Training, key: str) -> TrainingResult:
+    """Trains one network."""
+    result = training.run(key)
+    name_task_run(_scored(training.name, result))
     return result
 
 
@@ -69,8 +80,9 @@ def submit_trial(
     folder: str,
     *,
     keep_judged: bool = False,
-) -> PrefectFuture[TrainingResult]:
-    """Starts the training of a trial, or finds it done, and returns its Prefect future.
+    told: bool = True,
+) -> Ended:
+    """Starts the training of a trial, or finds it done.
 
     Args:
         name: Of the task run.
@@ -79,18 +91,25 @@ def submit_trial(
         settings: Where, and with how many workers.
         folder: Of its checkpoint, below the store's `checkpoints`.
         keep_judged: Write the loss of each validation image to the store.
+        told: As a task run of its own.
     """
+    key = spec.key(dataset, "finalist" if keep_judged else "trial")
     checkpoint = f"checkpoints/{folder}/{spec.lineage()}.npz"
-    return _submit(
-        name,
-        spec,
-        dataset,
-        settings,
-        checkpoint,
-        False,
-        keep_judged,
-        spec.key(dataset, "finalist" if keep_judged else "trial"),
-    )
+    training = _training(name, spec, dataset, settings, checkpoint, keep_judged=keep_judged)
+    if told:
+        return _ended(_submit(training, settings, key))
+    return submit_untold(training.run, settings, key=key)
+
+
+def _ended(future: PrefectFuture[TrainingResult]) -> Ended:
+    def ended() -> TrainingResult | Exception:
+        future.wait()
+        if future.state.is_cancelled() or future.state.is_crashed():
+            raise WorkersClosedError("the run is stopping")
+        result: TrainingResult | Exception = future.state.result(raise_on_failure=False)
+        return result
+
+    return ended
 
 
 def train_models(
@@ -115,7 +134,11 @@ def train_models(
         if settings.refresh:
             _remove_checkpoints(store, keys)
         futures = [
-            _submit(name, spec, dataset, settings, f"checkpoints/{keys[name]}.npz", True, False, keys[name])
+            _submit(
+                _training(name, spec, dataset, settings, _checkpoint(keys[name]), keep_weights=True),
+                settings,
+                keys[name],
+            )
             for name, spec in specs.items()
         ]
         results = [(future.result(), is_cached(future)) for future in futures]
@@ -127,23 +150,26 @@ def train_models(
     return results
 
 
-def _submit(
+def _training(
     name: str,
     spec: TrainingSpec,
     dataset: DatasetReference,
     settings: Settings,
     checkpoint: str,
-    keep_weights: bool,
-    keep_judged: bool,
-    key: str,
-) -> PrefectFuture[TrainingResult]:
+    *,
+    keep_weights: bool = False,
+    keep_judged: bool = False,
+) -> Training:
     PROGRESS.workers = workers_of(settings)
-    store, priority = Store(settings.store), STAGE_NUMBER.get()
-    root, name = store.address, name if settings.refresh else _named_as_found(name, store, key)
-    return submit(
-        train_task, settings, name, spec, dataset, root, workplace_of(settings), priority, checkpoint,
-        keep_weights, keep_judged, key=key,
+    return Training(
+        name, spec, dataset, Store(settings.store).address, workplace_of(settings), STAGE_NUMBER.get(), checkpoint,
+        keep_weights, keep_judged,
     )  # fmt: skip
+
+
+def _submit(training: Training, settings: Settings, key: str) -> PrefectFuture[TrainingResult]:
+    name = training.name if settings.refresh else _named_as_found(training.name, Store(settings.store), key)
+    return submit(train_task, settings, name, training, key=key)
 
 
 def _named_as_found(name: str, store: Store, key: str) -> str:
@@ -164,4 +190,8 @@ def _scored(name: str, result: TrainingResult) -> str:
 
 def _remove_checkpoints(store: Store, keys: dict[str, str]) -> None:
     for key in keys.values():
-        store.remove(f"checkpoints/{key}.npz")
+        store.remove(_checkpoint(key))
+
+
+def _checkpoint(key: str) -> str:
+    return f"checkpoints/{key}.npz"

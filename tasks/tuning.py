@@ -1,4 +1,4 @@
-"""The task that runs a study; each of its trials is a task run of its own."""
+"""The task that runs a study; each of its trials is a task run of its own, as far as Prefect keeps up."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from prefect import task
-from prefect.futures import PrefectFuture
 from prefect.transactions import CommitMode, get_transaction
 
 from mnist_models.data.dataset import DatasetReference
@@ -28,11 +27,11 @@ from tasks.caching import DURABLE, compute
 from tasks.planning import plan_study
 from tasks.progress import PROGRESS, TRIAL
 from tasks.stopping import stoppable
-from tasks.training import submit_trial
-from tasks.workers.interface import WorkersClosedError
+from tasks.training import Ended, submit_trial
 from tasks.workers.process import quiet_import
 
 LOG = logging.getLogger(__name__)
+MOST_TOLD = 128  # trials open at a time that are task runs; Prefect does not keep up with more
 MOST_FAILED = 0.5  # a study ends with an error where more than this share of its trials failed
 
 
@@ -45,25 +44,27 @@ class _SubmittedTrial:
     """A trial under way."""
 
     proposal: Proposal
-    future: PrefectFuture[TrainingResult]
+    ended: Ended
     worst: float
+
+    @cached_property
+    def result(self) -> TrainingResult | Exception:
+        """Waits for the training."""
+        return self.ended()
 
     def trial(self) -> Trial:
         """Waits for the training and makes the record of the trial."""
-        self.future.wait()
-        proposal, state = self.proposal, self.future.state
-        if state.is_cancelled() or state.is_crashed():
-            raise WorkersClosedError("the run is stopping")
-        result: Any = state.result(raise_on_failure=False)
-        if isinstance(result, BaseException):
-            return failed_trial(proposal, f"{type(result).__name__}: {result}")
-        return record_trial(proposal, result)
+        result = self.result
+        if isinstance(result, TrainingResult):
+            return record_trial(self.proposal, result)
+        return failed_trial(self.proposal, f"{type(result).__name__}: {result}")
 
     def losses(self, store: Store) -> np.ndarray | None:
         """Loss of each validation image, float32 [n], where the training kept them."""
-        result: Any = self.future.state.result(raise_on_failure=False)
-        kept = isinstance(result, TrainingResult) and result.judged is not None and result.failure is None
-        return load_judged(store, result)["losses"] if kept else None
+        result = self.result
+        if not isinstance(result, TrainingResult) or result.judged is None or result.failure is not None:
+            return None
+        return load_judged(store, result)["losses"]
 
     def score(self) -> float:
         """Waits for the score; a trial that failed counts as bad as guessing, so that the oracle can go on."""
@@ -74,13 +75,22 @@ class _SubmittedTrial:
 @task(name="study", task_run_name="study {name}", **DURABLE)
 @stoppable
 def study_task(name: str, study: Study, dataset: DatasetReference, settings: Settings, key: str) -> StudyResult:
-    """Converses with the study's oracle until it has no more trials to propose."""
+    """Converses with the study's oracle until it has no more trials to propose.
+
+    Each trial is a task run of its own, unless more than `MOST_TOLD` are open at a time.
+    """
     costs = plan_study(study, dataset)
     with quiet_import():
         from mnist_models.search.conversation import converse  # KerasTuner imports TensorFlow
     transaction = get_transaction()
     if transaction is not None:
         transaction.commit_mode = CommitMode.EAGER  # trials' results are stored as they come, not when the study ends
+
+    told = study.oracle.window <= MOST_TOLD
+    if not told:
+        LOG.info(
+            "%s  %d trials are open at a time: they are no task runs", study.name, study.oracle.window, extra=page()
+        )
 
     space = search_space(study.space)
     worst = math.log(dataset.classes)
@@ -89,8 +99,8 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
         spec = study.spec(proposal, dataset.train)
         label = f"{study.name} trial {proposal.number} of {len(costs)}"
         judged = bool(proposal.budgets) and proposal.last
-        future = submit_trial(label, spec, dataset, settings, key, keep_judged=judged)
-        return _SubmittedTrial(proposal, future, worst)
+        ended = submit_trial(label, spec, dataset, settings, key, keep_judged=judged, told=told)
+        return _SubmittedTrial(proposal, ended, worst)
 
     store = Store(settings.store)
     progress = _Progress(study.name, costs)

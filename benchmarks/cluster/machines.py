@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +18,11 @@ from collections.abc import Iterator
 from running.ports import free_port
 
 WORKERS_EACH = 32  # of a process; they share its connections' thread
+RARELY = {  # what a worker does for its own supervision; 256 of them would fill this machine's cores with it
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
 START = 120.0  # seconds until the scheduler answers
 
 
@@ -39,7 +45,8 @@ def machines(workers: int) -> Iterator[str]:
 
 
 def _start(module: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", *module], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command, environment = [sys.executable, "-m", *module], {**os.environ, **RARELY}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _wait_for(port: int) -> None:

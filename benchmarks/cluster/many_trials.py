@@ -7,8 +7,8 @@ A study of the residual network's recipes runs through its real tasks, in a real
 Prefect, or the one that is given, and a cluster's workers. Only the training is none: it returns at once, with a loss
 that depends on the hyperparameters. So the wall time is what orchestration takes: proposals, task runs and their
 states, records, the way to a worker and back. It is taken for each tenth of the trials. `--proposals model` measures
-those of the model, too. With `--seconds`, trainings sleep so long, a tenth more or less, and how busy the workers are
-is taken from the third to the ninth tenth: there are more trials than workers then.
+those of the model, too. With `--seconds`, trainings sleep so long, a tenth more or less, and what is taken besides is
+how busy the workers are, from the first training's beginning until there are more workers than trials.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster.machines import machines
-from benchmarks.cluster.utilisation import UTILISATION
+from benchmarks.cluster.utilisation import UTILISATION, utilisation
 from benchmarks.comparison import Figure, Ratio, arguments, at_least, at_most, report
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.records import digest
@@ -43,9 +43,11 @@ def no_fit(
     seconds: float, spec: TrainingSpec, dataset: DatasetReference, root: Path, *, key: str, **_: Any
 ) -> TrainingResult:
     """Instead of a training: sleeps, and returns a loss that depends on what would have been trained."""
+    began = time.time()
     time.sleep(seconds * random.Random(key).uniform(0.9, 1.1))
     loss = 0.1 + int(digest(spec.hyperparameters)[:6], 16) / 16**6
     history = {"loss": (loss,), "accuracy": (0.9,), "val_loss": (loss,), "val_accuracy": (0.9,)}
+    history |= {"began": (began,), "ended": (time.time(),)}
     return TrainingResult(key=key, spec=spec, history=history, epochs=1, best_epoch=1, seconds=0.01, parameters=1)
 
 
@@ -56,6 +58,7 @@ class Samples:
         self._each = max(trials // PARTS, 1)
         self._submitted = 0
         self.taken: list[tuple[float, float, float]] = []
+        self.spans: list[tuple[float, float]] = []
 
     def note(self) -> None:
         """Counts a trial."""
@@ -78,9 +81,10 @@ def main(options: argparse.Namespace) -> None:
         if options.server:
             os.environ["PREFECT_API_URL"] = options.server
         os.environ["PREFECT_HOME"] = str(Path(name) / "prefect")
+        window = options.window or (2 * options.workers if options.seconds else 0)
         settings = Settings(
             store=Path(name) / "store", images=600, cluster=address,
-            **({"window": 2 * options.workers} if options.seconds else {}),
+            **({"window": window} if window else {}),
         )  # fmt: skip
         samples = measure(settings, trials, options.proposals, options.seconds)
     wall, used = samples.per_trial(0, 1e3), samples.per_trial(1, 1e3)
@@ -94,9 +98,8 @@ def main(options: argparse.Namespace) -> None:
         at_most("memory that a trial leaves behind, kB", max(statistics.fmean(memory[1:]), 0.0), KILOBYTES),
     ]
     if options.seconds:
-        full = [100 * 1000 * options.seconds / (options.workers * each) for each in wall[2:-1]]
-        figures.append(Figure(f"utilisation of {options.workers} workers", "%", full))
-        share = statistics.harmonic_mean(full)
+        share = utilisation(samples.spans, options.workers, min(samples.spans)[0])
+        figures.append(Figure(f"utilisation of {options.workers} workers", "%", [share]))
         claims.append(at_least("utilisation, %", share, 1.0, UTILISATION.get(options.workers, 0.0)))
     else:
         claims.append(at_most("the last tenth's wall time to the second's", wall[-1] / wall[1], SLOWER))
@@ -119,7 +122,15 @@ def measure(settings: Settings, trials: int, proposals: Any, seconds: float) -> 
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         samples.note()
-        return submit(*args, **kwargs)
+        ended = submit(*args, **kwargs)
+
+        def noted() -> TrainingResult | Exception:
+            result: TrainingResult | Exception = ended()
+            if isinstance(result, TrainingResult):
+                samples.spans.append((result.history["began"][0], result.history["ended"][0]))
+            return result
+
+        return noted
 
     vars(tasks.tuning)["submit_trial"] = counted
 
@@ -144,6 +155,9 @@ if __name__ == "__main__":
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2, help="of the cluster; processes of this machine hold 32 each")
     parser.add_argument("--seconds", type=float, default=0.0, help="that a training sleeps (default: 0)")
+    parser.add_argument(
+        "--window", type=int, default=0, help="trials open at a time (default: the profile's, or two a worker)"
+    )
     parser.add_argument("--server", metavar="URL", help="API of a running server of Prefect (default: a temporary one)")
     parser.add_argument("--proposals", choices=("random", "model"), default="random")
     main(parser.parse_args())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from keras_tuner import HyperParameters
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from mnist_models.search.oracles import BOOKKEEPING, build_oracle
 from mnist_models.search.study import OracleSpec, Proposal
@@ -41,12 +41,12 @@ def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposa
         oracle = build_oracle(spec, space, folder)
         numbers: dict[str, int] = {}
         open_trials: deque[tuple[Any, Started]] = deque()
-        threads = ThreadpoolController()  # to look for libraries takes longer than many a proposal: once is enough
+        threadpool_limits(
+            1
+        )  # for good: matrices this small only get slower on more threads, and workers need the cores
         while True:
             while len(open_trials) < spec.window:
-                # Matrices this small only get slower on more threads, and the workers need the cores.
-                with threads.limit(limits=1):
-                    trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
+                trial = oracle.create_trial(f"ask-{len(numbers) + 1}")
                 if trial.status != "RUNNING":
                     break
                 numbers[trial.trial_id] = len(numbers) + 1

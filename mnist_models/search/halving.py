@@ -85,7 +85,7 @@ class Halving:
         self._images = sorted({rung.images for bracket in self.spec.brackets for rung in bracket})
         self._bracket, self._rung = 0, 0
         self._here: list[Ask] = []  # of the present rung
-        self._taken: set[frozenset[tuple[str, object]]] = set()
+        self._taken: set[tuple[object, ...]] = set()
         self._first = deque((*self.spec.known, *self.spec.portfolio))
         self._enough = enough(self.space) * 2 // 3 if self.spec.known else enough(self.space)
         self._promoted: deque[tuple[Ask, int]] = deque()  # with the seed
@@ -98,7 +98,7 @@ class Halving:
             if found is not None:
                 self.asked.append(found)
                 self._here.append(found)
-                self._taken.add(frozenset(found.values.items()))
+                self._taken.add(_in_order(found.values))
                 return found
             if any(one.score is None for one in self._here):
                 return None
@@ -165,7 +165,7 @@ class Halving:
         told = [one for one in self.asked if one.score is not None] if self.spec.proposals == "model" else []
         while self._design and (self.spec.proposals != "model" or len(told) < self._enough):
             values = self._design.popleft()
-            if frozenset(values.items()) not in self._taken:
+            if _in_order(values) not in self._taken:
                 return values
         if self.spec.proposals != "model" or not told:
             return None
@@ -184,3 +184,8 @@ class Halving:
     def budgets(self, one: Ask) -> tuple[int, ...]:
         """Images seen at the end of each rung up to the trial's own."""
         return tuple(rung.images for rung in self.spec.brackets[one.bracket][: one.rung + 1])
+
+
+def _in_order(values: Values) -> tuple[object, ...]:
+    """A combination without the names, which all have, so that thousands take little room."""
+    return tuple(values[name] for name in sorted(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from keras_tuner import HyperParameters, Objective, Oracle
@@ -24,6 +25,13 @@ class _GridOracle(GridSearchOracle):  # type: ignore[misc]
         return proposal
 
 
+class _SharedSpace(HyperParameters):  # type: ignore[misc]
+    """A search space whose copies share it: KerasTuner makes one for each trial, which is slow, and would be kept."""
+
+    def copy(self) -> _SharedSpace:
+        return copy.copy(self)
+
+
 class HalvingOracle(Oracle):  # type: ignore[misc]
     """Successive halving with proposals from a model.
 
@@ -37,6 +45,7 @@ class HalvingOracle(Oracle):  # type: ignore[misc]
 
     def __init__(self, spec: OracleSpec, **options: Any) -> None:
         super().__init__(**options)
+        self.hyperparameters: HyperParameters = _SharedSpace.from_config(options["hyperparameters"].get_config())
         self._halving = Halving(spec, self.hyperparameters)
         self._numbers: dict[str, int] = {}
 
@@ -67,12 +76,9 @@ class HalvingOracle(Oracle):  # type: ignore[misc]
         """Looks at nothing: to the oracle, a trial that failed is one with a bad score."""
 
     def end_trial(self, trial: Any) -> None:
-        """Takes in a finished trial, of which values and score are kept, but not another copy of the search space."""
+        """Takes in a finished trial."""
         super().end_trial(trial)
-        finished = self.trials[trial.trial_id]
-        self._halving.tell(self._numbers[trial.trial_id], finished.score)
-        values, finished.hyperparameters = finished.hyperparameters.values, HyperParameters()
-        finished.hyperparameters.values = values
+        self._halving.tell(self._numbers[trial.trial_id], self.trials[trial.trial_id].score)
 
 
 def build_oracle(spec: OracleSpec, space: HyperParameters, folder: str) -> Any:

@@ -131,7 +131,8 @@ class DaskWorkers:
 
     def _count(self) -> int:
         needed = {self._admission.resource: 1.0, **dict(self._place.resources)}
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        # not by `scheduler_info`, whose answer the client may replace, before it is read, by one without workers
+        workers = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"].values()
         return sum(all(w["resources"].get(name, 0) >= least for name, least in needed.items()) for w in workers)
 
     def _count_again(self) -> None:

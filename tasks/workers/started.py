@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import threading
 from pathlib import Path
 
@@ -19,12 +20,13 @@ def workplace_of(settings: Settings) -> Workplace:
     """Returns where the settings have work run."""
     if settings.cluster is None:
         return Workplace(settings.workers)
-    return Workplace(0, settings.cluster, _folder(settings), settings.needed_resources)
+    folder = _resolved(settings.store) if isinstance(settings.store, Path) else None
+    return Workplace(0, settings.cluster, folder, settings.needed_resources)
 
 
-def _folder(settings: Settings) -> Path | None:
-    """The folder that workers elsewhere must see, too."""
-    return settings.store.resolve() if isinstance(settings.store, Path) else None
+@functools.cache
+def _resolved(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def workers_of(settings: Settings) -> int:

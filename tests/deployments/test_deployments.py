@@ -18,6 +18,7 @@ from deployments.setup import read_deployments
 from mnist_models.foundation.settings import Settings
 from mnist_models.inference.request import Request
 from mnist_models.search.trials import StudyResult, Trial
+from running.recorder import IN_BATCHES
 from tasks.artifacts import MOST_TRIALS, leaderboard
 from tests.conftest import ROOT
 
@@ -113,6 +114,7 @@ def test_compose_has_health_checks_volumes_and_no_default_password() -> None:
     assert set(content["volumes"]) == {"database", "store"}
     assert content["services"]["server"]["ports"] == ["127.0.0.1:4200:4200"]
     assert content["services"]["model"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert {name: str(content["services"]["server"]["environment"].get(name)) for name in IN_BATCHES} == IN_BATCHES
     secrets = re.findall(r"\$\{(\w+)(:\?)?", text)
     assert {name for name, required in secrets if required} == {name for name, _ in secrets}  # up is refused without
     assert ":-" not in text

@@ -26,6 +26,7 @@ from mnist_models.data.preprocessing import EMBEDDED
 from mnist_models.foundation.store import Store as Champions
 from running.command_line import parse_command_line
 from running.ports import free_port, is_taken
+from running.recorder import IN_BATCHES
 from tests.conftest import ROOT, TINY, Run
 from tests.processes import processes
 
@@ -150,6 +151,12 @@ def test_the_server_keeps_its_runs_in_postgresql(stack: Stack) -> None:
     ]
     names = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
     assert {"nightly", "weekly", "monthly", "cnn_bayesian"} <= set(names)
+
+
+def test_the_server_stores_states_in_batches(stack: Stack) -> None:
+    settings = httpx.get(f"{stack.url}/admin/settings", auth=AUTHENTICATION).json()
+    recorder = settings["server"]["services"]["task_run_recorder"]
+    assert recorder["batch_size"] == int(IN_BATCHES["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE"]) > 1
 
 
 def test_nobody_comes_in_without_the_password(stack: Stack) -> None:

@@ -52,6 +52,22 @@ def workers(cluster: Cluster, tmp_path: Path) -> Iterator[DaskWorkers]:
     workers.close()
 
 
+def test_workers_are_counted_rightly_while_the_client_asks_for_none_of_them(workers: DaskWorkers) -> None:
+    """Dask's client refreshes what it knows of the scheduler every two seconds, without workers."""
+    client, done = workers._client, threading.Event()
+
+    def refresh() -> None:
+        while not done.is_set():
+            client.sync(client._update_scheduler_info)
+
+    with ThreadPoolExecutor() as threads:
+        refreshing = threads.submit(refresh)
+        counts = {workers._count() for _ in range(300)}
+        done.set()
+        refreshing.result()
+    assert counts == {2}
+
+
 def test_a_function_runs_elsewhere_and_its_error_is_the_callers(workers: DaskWorkers) -> None:
     begun: list[bool] = []
     here = workers.run(Turn(begun=lambda: begun.append(True)), os.getpid)

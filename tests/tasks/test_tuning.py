@@ -29,6 +29,7 @@ from mnist_models.search.trials import StudyResult
 from mnist_models.training.result import TrainingResult
 from mnist_models.training.specification import TrainingSpec
 from tasks import tuning
+from tasks.caching import TASK_RUNS
 from tasks.training import TrainingFailedError, train_models
 from tasks.tuning import StudyFailedError, run_study
 from tasks.workers.interface import Workplace
@@ -88,6 +89,21 @@ def test_a_trial_whose_loss_is_not_finite_is_recorded(
     assert result.best.number in (1, 3)
     assert "example  trial 2 failed: the loss was not finite in epoch 1" in caplog.text
     assert run(study, data, settings) == (result, True)
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+def test_trials_are_found_again_whether_they_were_task_runs_or_not(
+    told_first: bool, settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of([0.1, 0.01], monkeypatch, epochs=1)
+    results: list[StudyResult] = []
+    for told in (told_first, not told_first):
+        monkeypatch.setattr(tuning, "MOST_TOLD", study.oracle.window if told else 0)
+        Store(settings.store).remove(f"results/{study.key(data)}")
+        before = len(TASK_RUNS)
+        results.append(run(study, data, settings)[0])
+        assert len(TASK_RUNS) - before == (3 if told else 1), "the study, and each trial that is told"
+    assert results[0] == results[1], "with the seconds that the first took"
 
 
 def test_results_of_trials_that_are_told_do_not_stay_in_memory(
@@ -151,10 +167,11 @@ def kill_first_trial(store: Path, times: int) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize(("times", "told"), [(2, True), (3, True), (3, False)])
 def test_a_trial_whose_worker_dies(
-    times: int, settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
+    times: int, told: bool, settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tuning, "MOST_TOLD", 1 if told else 0)
     study = study_of([0.1, 0.01, 0.05], monkeypatch, epochs=150)
     kill_first_trial(settings.store, times)
     result, _ = run(study, data, settings)
