@@ -8,7 +8,8 @@ Prefect, or the one that is given, and a cluster's workers. Only the training is
 that depends on the hyperparameters. So the wall time is what orchestration takes: proposals, task runs and their
 states, records, the way to a worker and back. It is taken for each tenth of the trials. `--proposals model` measures
 those of the model, too. With `--seconds`, trainings sleep so long, a tenth more or less, and what is taken besides is
-how busy the workers are, from the first training's beginning until there are more workers than trials.
+how busy the workers are, from the first training's beginning until there are more workers than trials. Beyond 128 open
+trials (`--window`) they are no task runs; `--told` shows what they would cost as such.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def main(options: argparse.Namespace) -> None:
             store=Path(name) / "store", images=600, cluster=address,
             **({"window": window} if window else {}),
         )  # fmt: skip
-        samples = measure(settings, trials, options.proposals, options.seconds)
+        samples = measure(settings, trials, options.proposals, options.seconds, options.told)
     wall, used = samples.per_trial(0, 1e3), samples.per_trial(1, 1e3)
     memory = samples.per_trial(2, 1e-3)
     figures = [
@@ -106,7 +107,7 @@ def main(options: argparse.Namespace) -> None:
     report(f"A study of {trials} trials, proposals: {options.proposals}", figures, claims, options)
 
 
-def measure(settings: Settings, trials: int, proposals: Any, seconds: float) -> Samples:
+def measure(settings: Settings, trials: int, proposals: Any, seconds: float, told: bool) -> Samples:
     """Returns what each tenth of a study's trials took."""
     prepare()
     from prefect import flow
@@ -117,6 +118,8 @@ def measure(settings: Settings, trials: int, proposals: Any, seconds: float) -> 
     from flows.beginning import begin
     from flows.recipe import plan_recipe, recipe_study
 
+    if told:
+        vars(tasks.tuning)["MOST_TOLD"] = trials
     vars(tasks.training)["fit"] = functools.partial(many_trials.no_fit, seconds)
     submit, samples = tasks.tuning.submit_trial, Samples(trials)
 
@@ -158,6 +161,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--window", type=int, default=0, help="trials open at a time (default: the profile's, or two a worker)"
     )
+    parser.add_argument("--told", action="store_true", help="each trial is a task run, however many are open")
     parser.add_argument("--server", metavar="URL", help="API of a running server of Prefect (default: a temporary one)")
     parser.add_argument("--proposals", choices=("random", "model"), default="random")
     main(parser.parse_args())
