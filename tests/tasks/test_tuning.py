@@ -167,7 +167,7 @@ def kill_first_trial(store: Path, times: int) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize(("times", "told"), [(2, True), (3, True), (3, False)])
+@pytest.mark.parametrize(("times", "told"), [pytest.param(2, True, marks=pytest.mark.slow), (3, True), (3, False)])
 def test_a_trial_whose_worker_dies(
     times: int, told: bool, settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
