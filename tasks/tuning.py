@@ -1,4 +1,4 @@
-"""The task that runs a study; each of its trials is a task run of its own, as far as Prefect keeps up."""
+"""The task that runs a study; each of its trials is a task run of its own, unless there are hundreds at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tasks.training import Ended, submit_trial
 from tasks.workers.process import quiet_import
 
 LOG = logging.getLogger(__name__)
-MOST_TOLD = 128  # trials open at a time that are task runs; Prefect does not keep up with more
+MOST_TOLD = 128  # trials open at a time that are task runs: each costs this process and Prefect's server 27 ms
 MOST_FAILED = 0.5  # a study ends with an error where more than this share of its trials failed
 
 
