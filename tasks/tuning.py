@@ -89,7 +89,10 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
     told = study.oracle.window <= MOST_TOLD
     if not told:
         LOG.info(
-            "%s  %d trials are open at a time: they are no task runs", study.name, study.oracle.window, extra=page()
+            "%s  up to %d trials are open at a time: they are no task runs",
+            study.name,
+            study.oracle.window,
+            extra=page(),
         )
 
     space = search_space(study.space)
