@@ -28,7 +28,6 @@ from tasks.workers.started import start_workers, workers_of, workplace_of
 STAGE_NUMBER: ContextVar[int] = ContextVar("STAGE_NUMBER", default=0)
 """Position of the running stage in the pipeline: where several run at a time, the first gets the workers first."""
 
-
 Ended = Callable[[], TrainingResult | Exception]
 """Waits for a training and returns its result, or why there is none; raises `WorkersClosedError` if the run stops."""
 

@@ -88,12 +88,7 @@ def study_task(name: str, study: Study, dataset: DatasetReference, settings: Set
 
     told = study.oracle.window <= MOST_TOLD
     if not told:
-        LOG.info(
-            "%s  up to %d trials are open at a time: they are no task runs",
-            study.name,
-            study.oracle.window,
-            extra=page(),
-        )
+        LOG.info("%s  trials are no task runs: up to %d are open", study.name, study.oracle.window, extra=page())
 
     space = search_space(study.space)
     worst = math.log(dataset.classes)

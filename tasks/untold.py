@@ -24,8 +24,6 @@ from tasks.workers.interface import WorkersClosedError
 
 LOG = logging.getLogger(__name__)
 R = TypeVar("R", bound=SealedRecord)
-
-
 THREADS = ThreadPoolExecutor(10_000, thread_name_prefix="untold")  # as many as results are waited for at a time
 
 

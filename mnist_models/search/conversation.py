@@ -32,6 +32,8 @@ Started = TypeVar("Started", bound=Outcome)
 def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposal], Started]) -> Iterator[Started]:
     """Holds the conversation, and yields each trial once it has been told, in the order asked.
 
+    Linear algebra in this process has one thread from then on, so that studies side by side do not change each other's.
+
     Args:
         spec: The oracle.
         space: The search space.
@@ -41,9 +43,7 @@ def converse(spec: OracleSpec, space: HyperParameters, submit: Callable[[Proposa
         oracle = build_oracle(spec, space, folder)
         numbers: dict[str, int] = {}
         open_trials: deque[tuple[Any, Started]] = deque()
-        threadpool_limits(
-            1
-        )  # for good: matrices this small only get slower on more threads, and workers need the cores
+        threadpool_limits(1)  # matrices this small only get slower on more threads, and the workers need the cores
         while True:
             while len(open_trials) < spec.window:
                 trial = oracle.create_trial(f"ask-{len(numbers) + 1}")

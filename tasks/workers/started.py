@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import threading
 from pathlib import Path
 
@@ -20,13 +19,8 @@ def workplace_of(settings: Settings) -> Workplace:
     """Returns where the settings have work run."""
     if settings.cluster is None:
         return Workplace(settings.workers)
-    folder = _resolved(settings.store) if isinstance(settings.store, Path) else None
+    folder = settings.store.resolve() if isinstance(settings.store, Path) else None
     return Workplace(0, settings.cluster, folder, settings.needed_resources)
-
-
-@functools.cache
-def _resolved(folder: Path) -> Path:
-    return folder.resolve()
 
 
 def workers_of(settings: Settings) -> int:
