@@ -7,7 +7,8 @@ Every side searches the same space on the same images (12,000 to train, a sixth 
 both cores, one side after the other. Whatever a search would have answered on the way, the combination with the lowest
 score so far, is then trained anew, by the same trainings for all sides: how good those end is what counts. Ours is the
 search of `standard` (bracket after bracket), Optuna's TPE with its Hyperband pruner trains by our trainings and rungs,
-`Tuner.search` plain Keras models. What is in the folder is not run again.
+`Tuner.search` plain Keras models. What is in the folder is not run again: `benchmarks/searches/found` has what
+docs/search.md tells.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.accuracy.search_quality_plot import plot
-from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
+from benchmarks.comparison import Figure, Ratio, arguments, at_most, environment, report
 from benchmarks.searches.finding import Finding, Task, improvements
 from benchmarks.searches.one_search import ABLATIONS, OPTUNA, OURS, SIDES, TUNERS
 from benchmarks.speed.studies import ROOT, clean_environment
 from benchmarks.variants.variants import VARIANTS, write
 from mnist_models.surrogate.values import Values
+
+if TYPE_CHECKING:
+    from mnist_models.training.specification import TrainingSpec
 
 DATA = ("mnist", *VARIANTS)
 SECONDS = {"cnn_bayesian": 120.0, "residual_recipe": 240.0}  # of each search
@@ -55,7 +59,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Cell:
-    """A data set, a space and a seed; its answers are kept in a folder."""
+    """A data set, a space and a seed; its answers are kept in a file."""
 
     data: str
     space: str
@@ -63,29 +67,31 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Of its file."""
         return f"{self.data}-{self.space}-{self.seed}"
 
 
 def measure(cell: Cell, sides: tuple[str, ...], options: argparse.Namespace) -> dict[str, list[Answer]]:
     """Runs the sides of a cell that are not kept, and returns each side's answers."""
-    folder = options.keep / cell.name
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [side for side in sides if not (folder / f"{side}.json").exists()]
-    if missing:
-        task = _task(cell, options)
+    path = options.keep / f"{cell.name}.json"
+    kept: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [side for side in sides if side not in kept]
+    with tempfile.TemporaryDirectory(prefix="search_quality-") as folder:
+        task = _task(cell, Path(folder), options) if missing else None
         for side in missing:
-            findings = improvements(_search(side, task, folder))
-            (folder / f"{side}.json").write_text(json.dumps(_anew(findings, task, folder)))
-    return {side: [Answer(**one) for one in json.loads((folder / f"{side}.json").read_text())] for side in sides}
+            known = [Answer(**one) for other in kept.values() for one in other["answers"]]
+            answers = _anew(improvements(_search(side, task, Path(folder))), known, task)
+            kept[side] = {"environment": environment(), "answers": [asdict(answer) for answer in answers]}
+            path.write_text(json.dumps(kept, indent=1) + "\n")
+    return {side: [Answer(**one) for one in kept[side]["answers"]] for side in sides}
 
 
-def _task(cell: Cell, options: argparse.Namespace) -> Task:
+def _task(cell: Cell, folder: Path, options: argparse.Namespace) -> Task:
     from mnist_models.data.preprocessing import preprocess
     from mnist_models.foundation.store import Store
 
-    store = Store(options.keep / f"store-{cell.data}")
-    data = write(cell.data, options.keep)
+    store = Store(folder / "store")
+    data = write(cell.data, folder)
     dataset = preprocess(store, data=data, images=600 if options.quick else None, seed=1, key="dataset")
     seconds = _seconds(options)[cell.space]
     return Task(space=cell.space, dataset=dataset, root=store.root, seconds=seconds, seed=cell.seed)
@@ -108,8 +114,8 @@ def _search(side: str, task: Task, folder: Path) -> list[Finding]:
     return [Finding(**one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _anew(findings: list[Finding], task: Task, folder: Path) -> list[dict[str, Any]]:
-    """Trains the combinations of a search's answers anew; what another side's answer was already is not repeated."""
+def _anew(findings: list[Finding], known: list[Answer], task: Task) -> list[Answer]:
+    """Trains the combinations of a search's answers anew; what was another side's answer already is not repeated."""
     from benchmarks.searches.trainings import study_of, train_anew
     from flows.cnn import finished
     from flows.recipe import finished_recipe
@@ -119,18 +125,16 @@ def _anew(findings: list[Finding], task: Task, folder: Path) -> list[dict[str, A
     settings = Settings(**ANEW)
     template = study_of(replace(task, seed=1)).template
     cnn = task.space == "cnn_bayesian"
-    specs = [
-        finished(spec, settings, task.dataset) if cnn else finished_recipe(spec, settings, task.dataset.train)
-        for spec in (apply_values(template, finding.values) for finding in findings)
-    ]
-    kept = folder / "anew.json"
-    known: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
-    new = {spec.digest: spec for spec in specs if spec.digest not in known}
-    known |= dict(zip(new, train_anew(list(new.values()), task), strict=True))
-    kept.write_text(json.dumps(known))
-    return [
-        asdict(Answer(one.seconds, known[spec.digest], one.values)) for one, spec in zip(findings, specs, strict=True)
-    ]
+
+    def spec(values: Values) -> TrainingSpec:
+        found = apply_values(template, values)
+        return finished(found, settings, task.dataset) if cnn else finished_recipe(found, settings, task.dataset.train)
+
+    losses = {spec(answer.values).digest: answer.anew for answer in known}
+    specs = [spec(finding.values) for finding in findings]
+    new = {spec.digest: spec for spec in specs if spec.digest not in losses}
+    losses |= dict(zip(new, train_anew(list(new.values()), task), strict=True))
+    return [Answer(one.seconds, losses[spec.digest], one.values) for one, spec in zip(findings, specs, strict=True)]
 
 
 def final(answers: list[Answer]) -> float:
@@ -161,6 +165,7 @@ def main(options: argparse.Namespace) -> None:
     """Measures what is missing, and prints all."""
     with tempfile.TemporaryDirectory(prefix="searches-") as temporary:
         options.keep = options.keep or Path(temporary)
+        options.keep.mkdir(parents=True, exist_ok=True)
         _measure_all(options)
 
 
