@@ -1,7 +1,7 @@
 """How soon searches find a good combination: ours, Optuna's and KerasTuner's own, on three data sets and two spaces.
 
-    python -m benchmarks.accuracy.search_quality [--keep FOLDER] [--seeds N] [--data NAME] [--space NAME] [--ablations]
-        [--plots FOLDER] [--quick] [--json FILE]
+    python -m benchmarks.accuracy.search_quality [--keep FOLDER] [--seeds N] [--seed N] [--data NAME] [--space NAME]
+        [--ablations] [--plots FOLDER] [--quick] [--json FILE]
 
 Every side searches the same space on the same images (12,000 to train, a sixth of which validate) for the same time on
 both cores, one side after the other. Whatever a search would have answered on the way, the combination with the lowest
@@ -173,7 +173,7 @@ def _measure_all(options: argparse.Namespace) -> None:
     figures: list[Figure] = []
     claims: list[Ratio] = []
     sides = SIDES if options.ablations else tuple(side for side in SIDES if side not in ABLATIONS)
-    seeds = range(1, 2 if options.quick else options.seeds + 1)
+    seeds = [options.seed] if options.seed else range(1, 2 if options.quick else options.seeds + 1)
     found: dict[tuple[str, str], list[dict[str, list[Answer]]]] = {}
     for seed in seeds:
         for space in [options.space] if options.space else SECONDS:
@@ -192,6 +192,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser = arguments(__doc__)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keeps what was measured, and goes on from it")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="searches of each side (default: 3)")
+    parser.add_argument("--seed", type=int, metavar="N", help="one of them, to take them one at a time")
     parser.add_argument("--data", choices=DATA, help="one of the data sets (default: all)")
     parser.add_argument("--space", choices=list(SECONDS), help="one of the spaces (default: both)")
     parser.add_argument("--ablations", action="store_true", help="our search with parts left out, too")

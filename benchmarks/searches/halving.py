@@ -59,7 +59,7 @@ def _one_rung(oracle: OracleSpec) -> dict[str, object]:
 
 
 def _cold(_: OracleSpec) -> dict[str, object]:
-    return {"known": (), "portfolio": ()}
+    return {"known": (), "near": False, "portfolio": ()}
 
 
 ABLATIONS = {
