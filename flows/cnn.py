@@ -129,11 +129,10 @@ def augmentation_study(settings: Settings, architecture: TrainingSpec) -> Study:
         "dropout_rate": float(architecture.hyperparameters.get("dropout_rate", 0.0)),
         "learning_rate": architecture.optimizer.learning_rate,
     }
-    oracle = _oracle(settings, settings.augmentation_trials, settings.augmentation_epochs, known)
     return Study(
         name="cnn_augmentation",
         space="cnn_augmentation",
-        oracle=oracle.model_copy(update={"near": True}),
+        oracle=_oracle(settings, settings.augmentation_trials, settings.augmentation_epochs, known),
         template=_trial(architecture),
     )
 

@@ -81,7 +81,6 @@ def recipe_study(settings: Settings) -> Study:
             window=settings.window,
             brackets=(rungs(settings.recipe_trials, images, count=settings.rungs),),
             known=(USUAL,),
-            near=True,
             portfolio=PORTFOLIO[: settings.recipe_trials],
             seeds=settings.recipe_seeds,
         ),

@@ -59,7 +59,7 @@ def _one_rung(oracle: OracleSpec) -> dict[str, object]:
 
 
 def _cold(_: OracleSpec) -> dict[str, object]:
-    return {"known": (), "near": False, "portfolio": ()}
+    return {"known": (), "portfolio": ()}
 
 
 ABLATIONS = {

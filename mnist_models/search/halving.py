@@ -87,7 +87,7 @@ class Halving:
         self._here: list[Ask] = []  # of the present rung
         self._taken: set[tuple[object, ...]] = set()
         self._first = deque((*self.spec.known, *self.spec.portfolio))
-        self._enough = enough(self.space) * 2 // 3 if self.spec.near else enough(self.space)
+        self._enough = enough(self.space) * 2 // 3 if self.spec.known else enough(self.space)
         self._promoted: deque[tuple[Ask, int]] = deque()  # with the seed
         self._design = deque(self._first_values())
 
@@ -145,7 +145,7 @@ class Halving:
     def _first_values(self) -> list[Values]:
         if self.spec.proposals == "model":
             design = initial_design(self.space, max(self._enough, self.spec.window), self._generator)
-            return [self._near_what_is_known(values) for values in design] if self.spec.near else design
+            return [self._near_what_is_known(values) for values in design] if self.spec.known else design
         grid = Grid(self.space)
         wanted = sum(bracket[0].trials for bracket in self.spec.brackets) + len(self.spec.known)
         if self.spec.proposals == "grid":

@@ -45,8 +45,6 @@ class OracleSpec(Record):
         brackets: Of "halving": one after the other, each the rungs of its combinations.
         proposals: Of "halving": "model" (`mnist_models.surrogate`), "random", or "grid" for every combination.
         known: Of "halving": combinations that are tried first and trained to the last rung, whatever they score.
-        near: Of "halving": whether the next combinations leave most of the first known one as it is, which only helps
-            where that is known to be good; else they cover the space evenly.
         portfolio: Of "halving": combinations that are tried right after these, among the trials of the first rung.
         seeds: Of "halving": trainings of each combination at the last rung.
     """
@@ -60,7 +58,6 @@ class OracleSpec(Record):
     brackets: tuple[tuple[Rung, ...], ...] = ()
     proposals: Literal["model", "random", "grid"] = "model"
     known: tuple[Values, ...] = ()
-    near: bool = False
     portfolio: tuple[Values, ...] = ()
     seeds: int = Field(default=1, ge=1)
 

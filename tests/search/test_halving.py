@@ -100,17 +100,6 @@ def test_a_portfolio_is_tried_after_what_is_known_and_may_be_dropped() -> None:
     assert not any(one.parent in (2, 3) for one in asked)
 
 
-def test_the_first_combinations_cover_the_space_or_stay_near_what_is_known() -> None:
-    def first(near: bool) -> list[Values]:
-        asked = play(spec_of((Rung(trials=12, images=10),), known=(KNOWN,), near=near), [0.5]).asked
-        return [one.values for one in asked[1:5]]
-
-    for name in ("learning_rate", "dense_layer_size"):
-        assert len({values[name] for values in first(near=False)}) == 3
-    far, near = (sum(one[name] != KNOWN[name] for one in first(near) for name in KNOWN) for near in (False, True))
-    assert near < 2 / 3 * far
-
-
 def test_nothing_is_proposed_twice() -> None:
     asked = play(spec_of((Rung(trials=8, images=10),), proposals="grid"), [1.0], space="cnn_learning_rate").asked
     assert len({one.values["learning_rate"] for one in asked}) == 8
