@@ -7,8 +7,8 @@ Every side searches the same space on the same images (12,000 to train, a sixth 
 both cores, one side after the other. Whatever a search would have answered on the way, the combination with the lowest
 score so far, is then trained anew, by the same trainings for all sides: how good those end is what counts. Ours is the
 search of `standard` (bracket after bracket), Optuna's TPE with its Hyperband pruner trains by our trainings and rungs,
-`Tuner.search` plain Keras models. What is in the folder is not run again: `benchmarks/searches/found` has what
-docs/search.md tells.
+`Tuner.search` plain Keras models. What is in the folder is not run again; `benchmarks/searches/found` holds what was
+measured since 2026-11-28.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,13 +77,19 @@ def measure(cell: Cell, sides: tuple[str, ...], options: argparse.Namespace) -> 
     path = options.keep / f"{cell.name}.json"
     kept: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
     missing = [side for side in sides if side not in kept]
+    if not missing:
+        return _answers(kept, sides)
     with tempfile.TemporaryDirectory(prefix="search_quality-") as folder:
-        task = _task(cell, Path(folder), options) if missing else None
+        task = _task(cell, Path(folder), options)
         for side in missing:
-            known = [Answer(**one) for other in kept.values() for one in other["answers"]]
+            known = [answer for answers in _answers(kept, kept).values() for answer in answers]
             answers = _anew(improvements(_search(side, task, Path(folder))), known, task)
             kept[side] = {"environment": environment(), "answers": [asdict(answer) for answer in answers]}
             path.write_text(json.dumps(kept, indent=1) + "\n")
+    return _answers(kept, sides)
+
+
+def _answers(kept: dict[str, dict[str, Any]], sides: Iterable[str]) -> dict[str, list[Answer]]:
     return {side: [Answer(**one) for one in kept[side]["answers"]] for side in sides}
 
 
