@@ -36,6 +36,28 @@ BASELINE: Values = {
     "activation": "relu",
     "dropout_rate": 0.3,
 }
+PORTFOLIO: tuple[Values, ...] = (
+    {**BASELINE, "learning_rate": 1e-2},
+    {
+        **BASELINE,
+        "block_type": "activation_first",
+        "num_filters_first_layer": 16,
+        "kernel_size": 5,
+        "dense_layer_size": 128,
+        "dropout_rate": 0.1,
+        "learning_rate": 1e-2,
+    },
+    {
+        **BASELINE,
+        "num_conv_layers": 3,
+        "num_filters_sub_layers": 32,
+        "kernel_size": 5,
+        "dense_layer_size": 128,
+        "dropout_rate": 0.5,
+        "learning_rate": 1e-2,
+    },
+)
+"""Combinations of `cnn_bayesian` that end well on different images, tried next (docs/search.md says on which)."""
 
 
 @flow(name="cnn_baseline", flow_run_name="cnn_baseline {settings.profile}")
@@ -83,7 +105,11 @@ def bayesian_study(settings: Settings) -> Study:
         name="cnn_bayesian",
         space="cnn_bayesian",
         oracle=_oracle(
-            settings, settings.bayesian_trials, settings.bayesian_epochs, {**BASELINE, "learning_rate": 1e-3}
+            settings,
+            settings.bayesian_trials,
+            settings.bayesian_epochs,
+            {**BASELINE, "learning_rate": 1e-3},
+            PORTFOLIO,
         ),
         template=TrainingSpec(
             network="cnn",
@@ -208,13 +234,16 @@ def _probable_winner(settings: Settings, dataset: DatasetReference) -> TrainingS
     return baseline_spec(settings, dataset).model_copy(update={"hyperparameters": large})
 
 
-def _oracle(settings: Settings, trials: int, epochs: float, known: Values) -> OracleSpec:
+def _oracle(
+    settings: Settings, trials: int, epochs: float, known: Values, portfolio: tuple[Values, ...] = ()
+) -> OracleSpec:
     return OracleSpec(
         kind="halving",
         seed=settings.seed,
         window=settings.window,
         brackets=(rungs(trials, round(epochs * settings.epoch_images), count=settings.rungs),),
         known=(known,),
+        portfolio=portfolio[:trials],
     )
 
 

@@ -22,7 +22,7 @@ from mnist_models.surrogate.values import Values
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-CHANGED = 1 / 3  # of the hyperparameters, in the first combinations that are tried beside a known one
+CHANGED = 1 / 3  # of the hyperparameters, in the first combinations that are tried beside the best so far
 
 
 def rungs(trials: int, images: int, *, count: int = 3, factor: int = 3) -> tuple[Rung, ...]:
@@ -144,19 +144,18 @@ class Halving:
 
     def _first_values(self) -> list[Values]:
         if self.spec.proposals == "model":
-            design = initial_design(self.space, max(self._enough, self.spec.window), self._generator)
-            return [self._near_what_is_known(values) for values in design] if self.spec.known else design
+            return initial_design(self.space, max(self._enough, self.spec.window), self._generator)
         grid = Grid(self.space)
         wanted = sum(bracket[0].trials for bracket in self.spec.brackets) + len(self.spec.known)
         if self.spec.proposals == "grid":
             return [grid.values(row) for row in self._generator.permutation(grid.some(grid.size, self._generator))]
         return [grid.values(row) for row in self._generator.permutation(grid.some(4 * wanted, self._generator))]
 
-    def _near_what_is_known(self, values: Values) -> Values:
-        """Leaves most hyperparameters as the first known combination has them, in a space too large to be covered."""
+    def _near_the_best(self, values: Values, told: list[Ask]) -> Values:
+        """Takes some hyperparameters from a combination, most from the best so far: the space is too large to cover."""
+        best = min(told, key=lambda one: (one.score, one.number)).values if told else self.spec.known[0]
         changed = self._generator.random(len(values)) < CHANGED
-        known = self.spec.known[0]
-        return {name: value if new else known[name] for (name, value), new in zip(values.items(), changed, strict=True)}
+        return {name: value if new else best[name] for (name, value), new in zip(values.items(), changed, strict=True)}
 
     def _new_values(self) -> Values | None:
         """The next combination: to be tried first, of the first design, or of the model; None if all are had."""
@@ -165,6 +164,8 @@ class Halving:
         told = [one for one in self.asked if one.score is not None] if self.spec.proposals == "model" else []
         while self._design and (self.spec.proposals != "model" or len(told) < self._enough):
             values = self._design.popleft()
+            if self.spec.proposals == "model" and self.spec.known:
+                values = self._near_the_best(values, told)
             if _in_order(values) not in self._taken:
                 return values
         if self.spec.proposals != "model" or not told:

@@ -100,6 +100,21 @@ def test_a_portfolio_is_tried_after_what_is_known_and_may_be_dropped() -> None:
     assert not any(one.parent in (2, 3) for one in asked)
 
 
+def test_first_combinations_are_near_the_best_so_far() -> None:
+    far: Values = {**KNOWN, "learning_rate": 1e-4, "dense_layer_size": 256, "activation": "tanh", "kernel_size": 5}
+    spec = spec_of(rungs(40, 900), known=(KNOWN,), portfolio=(far,))
+
+    def share_of_the_far_one(scores: list[float]) -> float:
+        found: list[bool] = []
+        for seed in range(1, 9):
+            asked = play(spec.model_copy(update={"seed": seed}), scores).asked[2:4]
+            found += [one.values[name] == far[name] for one in asked for name in far if far[name] != KNOWN[name]]
+        return sum(found) / len(found)
+
+    assert share_of_the_far_one([0.9, 0.5, 0.1]) > 0.6  # trial n scores the n-th, counted from 0
+    assert share_of_the_far_one([0.1, 0.5, 0.9]) < 0.4
+
+
 def test_nothing_is_proposed_twice() -> None:
     asked = play(spec_of((Rung(trials=8, images=10),), proposals="grid"), [1.0], space="cnn_learning_rate").asked
     assert len({one.values["learning_rate"] for one in asked}) == 8
