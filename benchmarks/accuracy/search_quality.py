@@ -1,7 +1,7 @@
 """How soon searches find a good combination: ours, Optuna's and KerasTuner's own, on three data sets and two spaces.
 
     python -m benchmarks.accuracy.search_quality [--keep FOLDER] [--seeds N] [--seed N] [--data NAME] [--space NAME]
-        [--ablations] [--plots FOLDER] [--quick] [--json FILE]
+        [--without-tuner] [--ablations] [--plots FOLDER] [--quick] [--json FILE]
 
 Every side searches the same space on the same images (12,000 to train, a sixth of which validate) for the same time on
 both cores, one side after the other. Whatever a search would have answered on the way, the combination with the lowest
@@ -158,14 +158,14 @@ def summarize(name: str, seconds: float, cells: list[dict[str, list[Answer]]]) -
     """Figures and claims of one data set and space, over the seeds."""
     sides = list(cells[0])
     figures = [Figure(f"{name}: {side}, at the end", "nats", [final(cell[side]) for cell in cells]) for side in sides]
-    best = min(TUNERS, key=lambda side: float(np.mean([final(cell[side]) for cell in cells])))
-    reached = [first_as_good(cell[OURS], final(cell[best]), seconds) for cell in cells]
-    figures.append(Figure(f"{name}: ours is as good as {best} in the end after", "s", reached))
     ahead = float(np.mean([final(cell[OPTUNA]) - final(cell[OURS]) for cell in cells]))
-    return figures, [
-        at_most(f"{name}: of the time of {best}", float(np.median(reached)) / seconds, SHARE),
-        Ratio(f"{name}: Optuna's mean validation loss less ours, nats", ahead, "≥ 0", ahead >= 0),
-    ]
+    claims = [Ratio(f"{name}: Optuna's mean validation loss less ours, nats", ahead, "≥ 0", ahead >= 0)]
+    if tuners := [side for side in sides if side in TUNERS]:
+        best = min(tuners, key=lambda side: float(np.mean([final(cell[side]) for cell in cells])))
+        reached = [first_as_good(cell[OURS], final(cell[best]), seconds) for cell in cells]
+        figures.append(Figure(f"{name}: ours is as good as {best} in the end after", "s", reached))
+        claims.append(at_most(f"{name}: of the time of {best}", float(np.median(reached)) / seconds, SHARE))
+    return figures, claims
 
 
 def main(options: argparse.Namespace) -> None:
@@ -179,7 +179,8 @@ def main(options: argparse.Namespace) -> None:
 def _measure_all(options: argparse.Namespace) -> None:
     figures: list[Figure] = []
     claims: list[Ratio] = []
-    sides = SIDES if options.ablations else tuple(side for side in SIDES if side not in ABLATIONS)
+    without = (() if options.ablations else ABLATIONS) + (TUNERS if options.without_tuner else ())
+    sides = tuple(side for side in SIDES if side not in without)
     seeds = [options.seed] if options.seed else range(1, 2 if options.quick else options.seeds + 1)
     found: dict[tuple[str, str], list[dict[str, list[Answer]]]] = {}
     for seed in seeds:
@@ -202,6 +203,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, metavar="N", help="one of them, to take them one at a time")
     parser.add_argument("--data", choices=DATA, help="one of the data sets (default: all)")
     parser.add_argument("--space", choices=list(SECONDS), help="one of the spaces (default: both)")
+    parser.add_argument("--without-tuner", action="store_true", help="ours and Optuna's only: half the time")
     parser.add_argument("--ablations", action="store_true", help="our search with parts left out, too")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw what each side would have answered, by time")
     return parser

@@ -15,9 +15,9 @@ from tests.conftest import ROOT
 
 SLOW = (
     "accuracy.final_accuracy", "accuracy.surrogates", "accuracy.fidelity", "accuracy.time_to_accuracy",
-    "speed.trials_per_hour", "speed.worker_scaling",
-    "accuracy.search_quality", "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest",
-    "speed.roofline", "cluster.utilisation", "cluster.many_trials", "cluster.against_pool",
+    "accuracy.portfolio", "accuracy.search_quality", "speed.trials_per_hour", "speed.worker_scaling",
+    "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest", "speed.roofline",
+    "cluster.utilisation", "cluster.many_trials", "cluster.against_pool",
 )  # fmt: skip
 
 
