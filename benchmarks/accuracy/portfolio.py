@@ -56,7 +56,7 @@ def losses(data: str, combinations: list[Values], folder: Path, *, quick: bool) 
     store, source = Store(folder / data), digits(folder) if data == "digits" else None
     dataset = preprocess(store, data=source, images=600 if quick else None, seed=1, key="dataset")
     task = Task(space="cnn_bayesian", dataset=dataset, root=store.root, seconds=0.0, seed=1)
-    template, settings = study_of(task).template, Settings(cnn_epochs=1.0)
+    template, settings = study_of(task).template, Settings(cnn_epochs=1.0, epoch_images=2_500 if quick else 50_000)
     return train_anew([finished(apply_values(template, one), settings, dataset) for one in combinations], task)
 
 
@@ -67,8 +67,8 @@ def main(options: argparse.Namespace) -> None:
         found = np.stack([losses(data, combinations, Path(folder), quick=options.quick) for data in DATA], axis=1)
     means = np.log(found).mean(axis=1)
     figures = []
-    for row in [0, *np.argsort(means, kind="stable")[:PRINTED]]:
-        name = ", ".join(str(value) for value in combinations[row].values())
+    for place, row in enumerate([0, *np.argsort(means, kind="stable")[:PRINTED]]):
+        name = (f"{place}. " if place else "start: ") + ", ".join(str(value) for value in combinations[row].values())
         figures += [Figure(f"{name}: {data}", "nats", [found[row, i]]) for i, data in enumerate(DATA)]
     report("Portfolio of the CNN's search", figures, [], options)
 
