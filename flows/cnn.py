@@ -243,7 +243,7 @@ def _oracle(
         window=settings.window,
         brackets=(rungs(trials, round(epochs * settings.epoch_images), count=settings.rungs),),
         known=(known,),
-        portfolio=portfolio[: trials // 3],  # so that a short search stays one
+        portfolio=portfolio[: trials // 3],  # whose larger networks take long for a search of few
     )
 
 

@@ -3,9 +3,9 @@
     python -m benchmarks.accuracy.portfolio [--combinations N] [--quick] [--json FILE]
 
 Trains the baseline's combination, at two learning rates, and others from all over the space to their ends (50,000
-images, on a rate that falls to zero), on MNIST and on scikit-learn's digits: neither are the rotated or noisy images on
-which `search_quality` judges the searches. Ranks them by the mean over both of the loss's logarithm; the first are
-tried first (a portfolio: Feurer et al. 2015).
+images, on a rate that falls to zero), on MNIST and on scikit-learn's digits. The rotated and noisy images on which
+`search_quality` judges the searches, too, have no say. Ranks them by the mean over both of the loss's logarithm;
+`flows/cnn.py` has the first three (a portfolio: Feurer et al. 2015).
 """
 
 from __future__ import annotations
