@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from mnist_models.surrogate.values import Values
 
@@ -96,6 +95,8 @@ class Grid:
 
         A scrambled Sobol sequence (Owen 1998) put on the grid.
         """
+        from scipy.stats import qmc  # takes most of a second to import
+
         points = qmc.Sobol(len(self.shape), rng=generator).random(1 << (4 * count).bit_length())
         rows = np.concatenate([np.floor(points * self.shape), generator.permutation(self.some(4 * count, generator))])
         return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])[:count]]
