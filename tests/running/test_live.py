@@ -85,7 +85,8 @@ def on_a_terminal(command: list[str], folder: Path) -> tuple[int, bytes]:
 
 
 def test_a_real_terminal_gets_a_display_and_no_scrolling_lines(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "flows/fully_connected.py"), "fully_connected_grid", *TINY, "--store", str(tmp_path)]
+    script = str(ROOT / "flows/fully_connected.py")
+    command = [sys.executable, script, "fully_connected_grid", *TINY, "--store", str(tmp_path)]
     status, written = on_a_terminal(command, tmp_path)
     text = written.decode()
     assert status == 0, text[-2000:]
