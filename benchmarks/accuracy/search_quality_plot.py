@@ -12,12 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
+from benchmarks.searches.one_search import SIDES
 from mnist_models.report.drawing import INK, STYLE, log_ticks
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.search_quality import Answer
 
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#8a6d3b", "#66717d")  # ours first
+COLOURS = dict(
+    zip(
+        SIDES,
+        ("#d55e00", "#0072b2", "#7b3fa0", "#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#8a6d3b", "#66717d"),
+        strict=True,
+    )
+)
 FINENESS = 400  # points in time
 WIDTH, HEIGHT = 3.6, 2.7  # of one panel, in inches
 
@@ -35,8 +42,9 @@ def plot(found: Cells, seconds: Mapping[str, float], folder: Path) -> None:
             _draw(axes, cells, seconds[space])
             axes.set_title(f"{name.replace('_', ' ')} · {space.replace('_', ' ')}", loc="left", color=INK)
         panels[0][0].set_ylabel("validation loss, trained anew, nats")
-        handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        drawn = [panel.get_legend_handles_labels() for panel in panels[:, 0]]
+        named = {label: handle for handles, labels in drawn for handle, label in zip(handles, labels, strict=True)}
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, frameon=False)
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / "search_quality.png", dpi=120)
 
@@ -44,7 +52,8 @@ def plot(found: Cells, seconds: Mapping[str, float], folder: Path) -> None:
 def _draw(axes: Axes, cells: Sequence[Mapping[str, Sequence[Answer]]], seconds: float) -> None:
     """Draws each side's mean over seeds, and the seeds' range as a band."""
     times = np.linspace(0, seconds, FINENESS)
-    for colour, side in zip(COLOURS, cells[0], strict=False):
+    for side in cells[0]:
+        colour = COLOURS[side]
         curves = np.array([_curve(cell[side], times) for cell in cells])
         axes.plot(times, curves.mean(axis=0), color=colour, label=side, linewidth=1.6, drawstyle="steps-post")
         if len(cells) > 1:

@@ -17,18 +17,19 @@ from pathlib import Path
 from benchmarks.searches.finding import Search, Task
 from mnist_models.data.dataset import DatasetReference
 
-OURS, OPTUNA = "ours", "Optuna: TPE, Hyperband's pruner"
+OURS, OPTUNA, TOLD = "ours", "Optuna: TPE, Hyperband's pruner", "Optuna, told what ours begins with"
 TUNERS = ("Tuner.search, Hyperband", "Tuner.search, Bayesian", "Tuner.search, random")
 ABLATIONS = ("random proposals", "without rungs", "without warm start")
-SIDES = (OURS, OPTUNA, *TUNERS, *ABLATIONS)
+SIDES = (OURS, OPTUNA, TOLD, *TUNERS, *ABLATIONS)
+PEERS = {"optuna": (OPTUNA,), "told": (TOLD,), "tuner": TUNERS, "ablations": ABLATIONS}
 
 
 def side(name: str) -> Search:
     """Returns the search of that name."""
-    if name == OPTUNA:
+    if name in (OPTUNA, TOLD):
         from benchmarks.searches import optuna_search
 
-        return optuna_search.search
+        return optuna_search.search if name == OPTUNA else optuna_search.search_told
     if name in TUNERS:
         from benchmarks.searches import tuner
 

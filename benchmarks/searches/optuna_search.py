@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 FACTOR = 3  # between rungs
 
 
-def search(task: Task) -> Iterable[Finding]:
-    """Searches as Optuna documents it: `study.optimize` with a thread for each core."""
+def search(task: Task, told: bool = False) -> Iterable[Finding]:
+    """Searches as Optuna documents it: `study.optimize` with a thread for each core.
+
+    Args:
+        task: What, and how long.
+        told: Whether it is given the combinations to begin with that ours begins with, by `enqueue_trial`.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -43,10 +48,16 @@ def search(task: Task) -> Iterable[Finding]:
         pruner = optuna.pruners.HyperbandPruner(
             min_resource=1, max_resource=FACTOR ** (len(budgets) - 1), reduction_factor=FACTOR
         )
-        optuna.create_study(sampler=optuna.samplers.TPESampler(seed=task.seed), pruner=pruner).optimize(
-            objective, timeout=task.seconds, n_jobs=os.cpu_count() or 1
-        )
+        searching = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=task.seed), pruner=pruner)
+        for values in (*study.oracle.known, *study.oracle.portfolio) if told else ():
+            searching.enqueue_trial(dict(values))
+        searching.optimize(objective, timeout=task.seconds, n_jobs=os.cpu_count() or 1)
     return trainings.findings
+
+
+def search_told(task: Task) -> Iterable[Finding]:
+    """The same, told what ours begins with."""
+    return search(task, told=True)
 
 
 def _suggest(trial: optuna.Trial, hyperparameter: Any) -> Any:
