@@ -17,7 +17,7 @@ demo: $(VENV)/run.stamp  ## Open a page to draw on, on the champion; trains one 
 	$(BIN)/python deployments/demo.py $(ARGS)
 
 test: $(VENV)/test.stamp  ## Run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/test.stamp  ## Run the tests that take minutes, too
 	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)

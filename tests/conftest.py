@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
@@ -33,12 +35,17 @@ TINY = [  # all stages, as small as they go
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file go to one worker, and all that look at the finished run to one, which makes it once."""
-    for item in items:
-        group = "first" if "first" in getattr(item, "fixturenames", ()) else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(group))
+class ByFile(LoadFileScheduling):
+    """Tests of a file go to one worker, and all files that look at the finished run to one, which makes it once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "first" if re.search(r"\bfirst: ", (ROOT / file).read_text()) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Says how `--numprocesses` shares the tests out."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
