@@ -43,6 +43,11 @@ class ByFile(LoadFileScheduling):
         return "first" if re.search(r"\bfirst: ", (ROOT / file).read_text()) else file
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at the finished run takes longest: begun last, it would be waited for."""
+    items.sort(key=lambda item: "first" not in getattr(item, "fixturenames", ()))
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """Says how `--numprocesses` shares the tests out."""
     return ByFile(config, log)
