@@ -36,7 +36,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class ByFile(LoadFileScheduling):
-    """Tests of a file go to one worker, and all files that look at the finished run to one, which makes it once."""
+    """Tests of a file go to one worker, and all files that look at the finished run to one, which makes it once.
+
+    The mark `xdist_group` would say so, but with pytest-xdist 3.8 and pytest 9.2 it does nothing.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
