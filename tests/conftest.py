@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -35,6 +36,12 @@ TINY = [  # all stages, as small as they go
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@functools.cache
+def looks_at_the_finished_run(file: str) -> bool:
+    """Whether a file has tests that ask for the fixture `first`."""
+    return bool(re.search(r"\bfirst: ", (ROOT / file).read_text()))
+
+
 class ByFile(LoadFileScheduling):
     """Tests of a file go to one worker, and all files that look at the finished run to one, which makes it once.
 
@@ -43,12 +50,12 @@ class ByFile(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "first" if re.search(r"\bfirst: ", (ROOT / file).read_text()) else file
+        return "first" if looks_at_the_finished_run(file) else file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What looks at the finished run takes longest: begun last, it would be waited for."""
-    items.sort(key=lambda item: "first" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: not looks_at_the_finished_run(item.nodeid.partition("::")[0]))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:

@@ -18,13 +18,8 @@ from mnist_models.report.drawing import INK, STYLE, log_ticks
 if TYPE_CHECKING:
     from benchmarks.accuracy.search_quality import Answer
 
-COLOURS = dict(
-    zip(
-        SIDES,
-        ("#d55e00", "#0072b2", "#7b3fa0", "#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#8a6d3b", "#66717d"),
-        strict=True,
-    )
-)
+# of SIDES, in their order
+COLOURS = ("#d55e00", "#0072b2", "#7b3fa0", "#009e73", "#56b4e9", "#e69f00", "#cc79a7", "#8a6d3b", "#66717d")
 FINENESS = 400  # points in time
 WIDTH, HEIGHT = 3.6, 2.7  # of one panel, in inches
 
@@ -53,7 +48,7 @@ def _draw(axes: Axes, cells: Sequence[Mapping[str, Sequence[Answer]]], seconds: 
     """Draws each side's mean over seeds, and the seeds' range as a band."""
     times = np.linspace(0, seconds, FINENESS)
     for side in cells[0]:
-        colour = COLOURS[side]
+        colour = COLOURS[SIDES.index(side)]
         curves = np.array([_curve(cell[side], times) for cell in cells])
         axes.plot(times, curves.mean(axis=0), color=colour, label=side, linewidth=1.6, drawstyle="steps-post")
         if len(cells) > 1:

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from benchmarks.searches.finding import Search, Task
@@ -29,7 +30,7 @@ def side(name: str) -> Search:
     if name in (OPTUNA, TOLD):
         from benchmarks.searches import optuna_search
 
-        return optuna_search.search if name == OPTUNA else optuna_search.search_told
+        return partial(optuna_search.search, told=name == TOLD)
     if name in TUNERS:
         from benchmarks.searches import tuner
 

@@ -55,11 +55,6 @@ def search(task: Task, told: bool = False) -> Iterable[Finding]:
     return trainings.findings
 
 
-def search_told(task: Task) -> Iterable[Finding]:
-    """The same, told what ours begins with."""
-    return search(task, told=True)
-
-
 def _suggest(trial: optuna.Trial, hyperparameter: Any) -> Any:
     """What a user of Optuna would write for a hyperparameter of KerasTuner's."""
     kind, name = type(hyperparameter).__name__, hyperparameter.name
