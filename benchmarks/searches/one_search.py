@@ -22,7 +22,9 @@ OURS, OPTUNA, TOLD = "ours", "Optuna: TPE, Hyperband's pruner", "Optuna, told wh
 TUNERS = ("Tuner.search, Hyperband", "Tuner.search, Bayesian", "Tuner.search, random")
 ABLATIONS = ("random proposals", "without rungs", "without warm start")
 SIDES = (OURS, OPTUNA, TOLD, *TUNERS, *ABLATIONS)
-PEERS = {"optuna": (OPTUNA,), "told": (TOLD,), "tuner": TUNERS, "ablations": ABLATIONS}
+PEERS = {"optuna": (OPTUNA,), "told": (TOLD,), "tuner": TUNERS} | {
+    name.replace(" ", "_"): (name,) for name in ABLATIONS
+}
 
 
 def side(name: str) -> Search:
