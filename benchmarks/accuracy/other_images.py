@@ -1,6 +1,7 @@
 """The search of `residual_recipe` on images that it was not made for, and the final model's error on their test set.
 
-    python -m benchmarks.accuracy.other_images [--profile standard] [--seeds N] [--only NAME] [--quick] [--json FILE]
+    python -m benchmarks.accuracy.other_images [--profile standard] [--seeds N] [--seed N] [--only NAME] [--quick]
+        [--json FILE]
 
 For rotated MNIST and MNIST on a noisy background (`benchmarks/variants`), nothing set by hand: the search, its winner,
 and the final stage, each seed in a store of its own. Published figures are of images (2007) that these
@@ -41,10 +42,12 @@ def main(options: argparse.Namespace) -> None:
         prepare()
         from mnist_models.foundation.settings import Settings
 
+        seeds = [options.seed] if options.seed else range(1, (1 if options.quick else options.seeds) + 1)
+
         def run_all(_: Settings) -> None:
             for variant in [options.only] if options.only else VARIANTS:
                 data = write(variant, folder)
-                for seed in range(1, (1 if options.quick else options.seeds) + 1):
+                for seed in seeds:
                     store, start = folder / f"{variant}-{seed}", time.perf_counter()
                     changes = {"exports": None, **(QUICK if options.quick else {})}
                     settings = Settings(profile=options.profile, data=data, store=store, seed=seed, **changes)
@@ -83,5 +86,6 @@ if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--profile", default="standard", choices=["standard", "full"], help="(default: standard)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: 3)")
+    parser.add_argument("--seed", type=int, metavar="N", help="one of them, to take them one at a time")
     parser.add_argument("--only", choices=[*VARIANTS], help="one of them (default: all)")
     main(parser.parse_args())
