@@ -80,6 +80,22 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def add_seeds(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds the options of a benchmark that can be taken one seed at a time.
+
+    Args:
+        parser: To add to.
+        what: That has a seed each.
+    """
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help=f"{what} (default: 3)")
+    parser.add_argument("--seed", type=int, metavar="N", help="one of them, to take them one at a time")
+
+
+def seeds_of(options: argparse.Namespace) -> list[int]:
+    """Returns the seeds that are asked for; a smoke test has one."""
+    return [options.seed] if options.seed else list(range(1, 2 if options.quick else options.seeds + 1))
+
+
 def at_least(name: str, ours: float, peer: float, target: float) -> Ratio:
     """A ratio that should be as large as possible: ours to the peer's."""
     return Ratio(name, ours / peer, f"≥ {target:g}", ours / peer >= target)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.comparison import Figure, Ratio, arguments, at_most, report
+from benchmarks.comparison import Figure, Ratio, add_seeds, arguments, at_most, report, seeds_of
 from benchmarks.variants.variants import VARIANTS, write
 from running.terminal import prepare, run
 
@@ -42,12 +42,10 @@ def main(options: argparse.Namespace) -> None:
         prepare()
         from mnist_models.foundation.settings import Settings
 
-        seeds = [options.seed] if options.seed else range(1, (1 if options.quick else options.seeds) + 1)
-
         def run_all(_: Settings) -> None:
             for variant in [options.only] if options.only else VARIANTS:
                 data = write(variant, folder)
-                for seed in seeds:
+                for seed in seeds_of(options):
                     store, start = folder / f"{variant}-{seed}", time.perf_counter()
                     changes = {"exports": None, **(QUICK if options.quick else {})}
                     settings = Settings(profile=options.profile, data=data, store=store, seed=seed, **changes)
@@ -85,7 +83,6 @@ def _test_error(settings: Any) -> float:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--profile", default="standard", choices=["standard", "full"], help="(default: standard)")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: 3)")
-    parser.add_argument("--seed", type=int, metavar="N", help="one of them, to take them one at a time")
+    add_seeds(parser, "runs of each")
     parser.add_argument("--only", choices=[*VARIANTS], help="one of them (default: all)")
     main(parser.parse_args())

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.accuracy.search_quality_plot import plot
-from benchmarks.comparison import Figure, Ratio, arguments, at_most, environment, report
+from benchmarks.comparison import Figure, Ratio, add_seeds, arguments, at_most, environment, report, seeds_of
 from benchmarks.searches.finding import Finding, Task, improvements
 from benchmarks.searches.one_search import OPTUNA, OURS, PEERS, TOLD, TUNERS
 from benchmarks.speed.studies import ROOT, clean_environment
@@ -184,9 +184,8 @@ def _measure_all(options: argparse.Namespace) -> None:
     figures: list[Figure] = []
     claims: list[Ratio] = []
     sides = (OURS, *(side for group in PEERS if group in options.peers for side in PEERS[group]))
-    seeds = [options.seed] if options.seed else range(1, 2 if options.quick else options.seeds + 1)
     found: dict[tuple[str, str], list[dict[str, list[Answer]]]] = {}
-    for seed in seeds:
+    for seed in seeds_of(options):
         for space in [options.space] if options.space else SECONDS:
             for data in [options.data] if options.data else DATA:
                 cell = measure(Cell(data, space, seed), sides, options)
@@ -202,8 +201,7 @@ def _measure_all(options: argparse.Namespace) -> None:
 def _arguments() -> argparse.ArgumentParser:
     parser = arguments(__doc__)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keeps what was measured, and goes on from it")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="searches of each side (default: 3)")
-    parser.add_argument("--seed", type=int, metavar="N", help="one of them, to take them one at a time")
+    add_seeds(parser, "searches of each side")
     parser.add_argument("--data", choices=DATA, help="one of the data sets (default: all)")
     parser.add_argument("--space", choices=list(SECONDS), help="one of the spaces (default: both)")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=["optuna", "tuner"], metavar="NAME",
