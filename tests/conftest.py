@@ -20,6 +20,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
+from mnist_models.foundation.processor import choose_kernels
 from mnist_models.foundation.store import Store
 from running.ports import free_port
 from tests.serving import train_champion, train_fruit
@@ -34,6 +35,8 @@ TINY = [  # all stages, as small as they go
 ]  # fmt: skip
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+choose_kernels()  # what tests train in this process is computed as in a worker
 
 
 @functools.cache

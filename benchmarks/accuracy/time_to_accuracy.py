@@ -31,7 +31,7 @@ from benchmarks.peers.original import train_original
 from mnist_models.data.augmentation import Augmentation
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.data.preprocessing import preprocess
-from mnist_models.foundation.settings import fastest_precision
+from mnist_models.foundation.processor import fastest_precision
 from mnist_models.foundation.store import Store
 from mnist_models.judging.evaluation import evaluate_final
 from mnist_models.optimizers.optimizer import Optimizer

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 
 from mnist_models.foundation.fingerprint import code_fingerprint, versions
+from mnist_models.foundation.processor import KERNELS, fastest_precision, flags
 from mnist_models.foundation.records import Record
-from mnist_models.foundation.settings import fastest_precision
 
 INSTRUCTIONS = (  # that the kernels of TensorFlow, oneDNN, Eigen and OpenBLAS choose by
     "sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni",
     "avx512_bf16", "avx512_fp16", "avx_vnni", "amx_tile", "amx_bf16", "asimd", "asimddp", "bf16", "sve", "i8mm",
 )  # fmt: skip
-LIMITS = ("ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS", "OPENBLAS_CORETYPE", "CUDA_VISIBLE_DEVICES")
+VARIABLES = ("ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS", "OPENBLAS_CORETYPE", "CUDA_VISIBLE_DEVICES")
 WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")  # oneDNN's names
 COMPUTES = ("training.loop", "judging.evaluation", "judging.export", "networks.by_name")
 
@@ -27,7 +26,7 @@ class Arithmetic(Record):
         versions: Of the packages whose release can change a number.
         code: Fingerprint of ours that computes.
         instructions: Those of the processor that kernels are chosen by.
-        limits: Variables of the environment that keep a library from some of them.
+        kernels: Variables of the environment by which libraries choose among theirs.
         precision: The one that is fast here.
     """
 
@@ -35,7 +34,7 @@ class Arithmetic(Record):
     versions: dict[str, str]
     code: str
     instructions: tuple[str, ...]
-    limits: dict[str, str]
+    kernels: dict[str, str]
     precision: str
 
     def differences(self, other: Arithmetic) -> list[str]:
@@ -48,19 +47,19 @@ class Arithmetic(Record):
         instructions = " ".join(self.instructions)
         return {
             "system": self.system, **self.versions, "code": self.code[:12], "instructions": instructions,
-            **self.limits, "precision": self.precision,
+            **self.kernels, "precision": self.precision,
         }  # fmt: skip
 
 
 def arithmetic_here() -> Arithmetic:
     """Describes this machine, as this process would compute on it."""
-    limits = {name: os.environ[name] for name in LIMITS if os.environ.get(name)}
+    environment = {**KERNELS, **os.environ}
     return Arithmetic(
         system=platform.machine(),
         versions=dict(versions()),
         code=code_fingerprint(*COMPUTES),
-        instructions=tuple(name for name in INSTRUCTIONS if name in _flags()),
-        limits=limits,
+        instructions=tuple(name for name in INSTRUCTIONS if name in flags()),
+        kernels={name: environment[name] for name in VARIABLES if environment.get(name)},
         precision=precision_here(),
     )
 
@@ -69,8 +68,3 @@ def precision_here() -> str:
     """Returns the precision that is fast here, as far as oneDNN is let use the instructions for it."""
     limited = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BFLOAT16
     return "float32" if limited else fastest_precision()
-
-
-def _flags() -> set[str]:
-    cpuinfo = Path("/proc/cpuinfo")
-    return set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()

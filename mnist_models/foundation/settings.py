@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mnist_models.foundation.processor import fastest_precision
 from mnist_models.objects.copies import USUAL_SIZE
 
 Profile = Literal["quick", "standard", "full"]
@@ -75,13 +76,6 @@ STANDARD: dict[str, Any] = {}
 """Every stage on all 70,000 images, with budgets for a laptop; its values are the defaults of `Settings`."""
 
 PROFILES: dict[Profile, dict[str, Any]] = {"quick": QUICK, "standard": STANDARD, "full": FULL}
-
-
-def fastest_precision() -> Literal["float32", "bfloat16"]:
-    """Returns "bfloat16" where the CPU multiplies such numbers twice as fast, and "float32" elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
 def _read_store(store: Any) -> Any:

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mnist_models.foundation.processor import choose_kernels
+
 LABELS = "labels.txt"  # in an archive: the names of the classes, a line each
 MOST_LABEL_BYTES = 2**20
 LARGEST_BATCH = 16  # images: LiteRT gains nothing from more, and each of its sizes takes memory
@@ -143,6 +145,7 @@ class Keras:
 
     def __init__(self, data: bytes, threads: int) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        choose_kernels()
         import keras
         import tensorflow as tf
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mnist_models.foundation.processor import KERNELS
 from tasks.workers.interface import Turn, WorkerDiedError, WorkersClosedError
 from tasks.workers.local import FEWEST_TASKS, MOST_MEMORY, LocalPool
 
@@ -49,6 +50,21 @@ def test_a_worker_holds_nothing_that_only_plots_need_and_can_import_it(pool: Loc
     assert pool.run(Turn(), eval, "'keras' in __import__('sys').modules")
     assert not pool.run(Turn(), eval, "'matplotlib' in __import__('sys').modules")
     assert pool.run(Turn(), eval, "__import__('matplotlib').__name__") == "matplotlib"
+
+
+@pytest.mark.skipif(not KERNELS, reason="oneDNN is chosen on x86-64 only")
+@pytest.mark.parametrize("said", [None, "0"])
+def test_a_worker_computes_with_onednn_unless_it_is_said_otherwise(
+    said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in KERNELS:
+        monkeypatch.delenv(name, raising=False)
+        if said is not None:
+            monkeypatch.setenv(name, said)
+    pool = LocalPool(1)
+    enabled = "__import__('tensorflow.python.util._pywrap_util_port', fromlist=['_']).IsMklEnabled()"
+    assert pool.run(Turn(), eval, enabled) is (said is None)
+    pool.close()
 
 
 def test_an_error_in_a_function_is_the_callers(pool: LocalPool) -> None:
