@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 SLOW = (
     "accuracy.final_accuracy", "accuracy.surrogates", "accuracy.fidelity", "accuracy.time_to_accuracy",
     "accuracy.portfolio", "accuracy.search_quality", "speed.trials_per_hour", "speed.worker_scaling",
-    "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest", "speed.roofline",
+    "speed.default_run", "speed.full_run", "speed.overhead", "speed.ingest", "speed.roofline", "speed.kernels",
     "cluster.utilisation", "cluster.many_trials", "cluster.against_pool",
 )  # fmt: skip
 
