@@ -63,7 +63,7 @@ def test_the_run_leaves_what_a_person_reads(first: tuple[Path, subprocess.Comple
     assert len(final["members"]) == 2
     assert np.sum(final["confusion_matrix"]) == 100
     low, high = final["ensemble"]["wilson_95"]
-    assert low < final["ensemble"]["test_accuracy"] < high
+    assert low < final["ensemble"]["test_accuracy"] <= high  # of 100 images, some processors get all right
     run = store / "latest"
     for name in ("report.html", "model.keras", "labels.csv", "plots/comparison.png", "trials/cnn_bayesian.csv"):
         assert (run / name).stat().st_size > 100, name
