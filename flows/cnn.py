@@ -14,7 +14,7 @@ from mnist_models.optimizers.optimizer import Optimizer
 from mnist_models.report.run import StageResult
 from mnist_models.search.halving import rungs
 from mnist_models.search.spaces import LEARNING_RATES
-from mnist_models.search.study import OracleSpec, Study
+from mnist_models.search.study import OracleSpec, Study, apply_values
 from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import even_shares, shares
 from mnist_models.training.specification import TrainingSpec
@@ -229,9 +229,9 @@ def finished(
 
 
 def _probable_winner(settings: Settings, dataset: DatasetReference) -> TrainingSpec:
-    """What a search will have found, as far as its cost is concerned: the largest CNN of two blocks."""
-    large = {**BASELINE, "kernel_size": 5, "subsample_type": "strided_conv", "dense_layer_size": 256}
-    return baseline_spec(settings, dataset).model_copy(update={"hyperparameters": large})
+    """What a search will have found, as far as its cost is concerned: the largest network of the portfolio."""
+    template = baseline_spec(settings, dataset).model_copy(update={"hyperparameters": {}})
+    return apply_values(template, PORTFOLIO[-1])
 
 
 def _oracle(
