@@ -14,11 +14,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from benchmarks.comparison import Figure, Ratio, arguments, report
-from benchmarks.speed.roofline import CNN, reached, specs
+from benchmarks.speed.roofline import CNN, on_one_thread, reached, specs
 from benchmarks.speed.studies import ROOT
 from mnist_models.foundation.processor import KERNELS
 from mnist_models.training.specification import TrainingSpec
@@ -30,19 +28,7 @@ SIDES = {"oneDNN": KERNELS, "as TensorFlow chooses": dict.fromkeys(KERNELS, "")}
 
 def measure_here(count: int) -> dict[str, float]:
     """Trains every network in this process and returns GFLOP/s."""
-    import tensorflow as tf
-
-    from mnist_models.data.dataset import Images, read_split
-    from mnist_models.data.preprocessing import preprocess
-    from mnist_models.foundation.store import Store
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        dataset = preprocess(store, data=None, images=None, seed=1, key="kernels")
-        split = read_split(store, dataset, "train")
-        images = Images(split.x[:count], split.y[:count])
+    dataset, images = on_one_thread(count)
     normalized = TrainingSpec(network="cnn", hyperparameters=NORMALIZED, batch_size=256, epochs=9)
     speeds: dict[str, float] = {}
     for name, spec in (specs() | {"CNN baseline, batch normalisation": normalized}).items():

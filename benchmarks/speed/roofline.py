@@ -94,6 +94,24 @@ def reached(spec: TrainingSpec, dataset: DatasetReference, images: Images, repet
     return [work / _seconds(lambda: train_epoch(1)) / 1e9 for _ in range(repetitions)], forward
 
 
+def on_one_thread(count: int) -> tuple[DatasetReference, Images]:
+    """Makes TensorFlow compute on one thread, and returns MNIST and so many of its training images."""
+    import tensorflow as tf
+
+    from mnist_models.data.dataset import Images, read_split
+    from mnist_models.data.preprocessing import preprocess
+    from mnist_models.foundation.store import Store
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        dataset = preprocess(store, data=None, images=None, seed=1, key="roofline")
+        split = read_split(store, dataset, "train")
+        images = Images(split.x[:count], split.y[:count])
+    return dataset, images
+
+
 def _seconds(work: Any) -> float:
     start = time.perf_counter()
     work()
@@ -103,20 +121,8 @@ def _seconds(work: Any) -> float:
 def main(options: argparse.Namespace) -> None:
     """Measures and prints."""
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
-    import tensorflow as tf
-
-    from mnist_models.data.dataset import Images, read_split
-    from mnist_models.data.preprocessing import preprocess
-    from mnist_models.foundation.store import Store
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     repetitions, count = (1, 500) if options.quick else (5, 12_800)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        dataset = preprocess(store, data=None, images=None, seed=1, key="roofline")
-        split = read_split(store, dataset, "train")
-        images = Images(split.x[:count], split.y[:count])
+    dataset, images = on_one_thread(count)
     figures, claims = [], []
     peaks = {}
     for precision in PRECISIONS:

@@ -53,12 +53,12 @@ class Arithmetic(Record):
 
 def arithmetic_here() -> Arithmetic:
     """Describes this machine, as this process would compute on it."""
-    environment = {**KERNELS, **os.environ}
+    environment, found = {**KERNELS, **os.environ}, flags()
     return Arithmetic(
         system=platform.machine(),
         versions=dict(versions()),
         code=code_fingerprint(*COMPUTES),
-        instructions=tuple(name for name in INSTRUCTIONS if name in flags()),
+        instructions=tuple(name for name in INSTRUCTIONS if name in found),
         kernels={name: environment[name] for name in VARIABLES if environment.get(name)},
         precision=precision_here(),
     )

@@ -21,7 +21,8 @@ from mnist_models.training.specification import TrainingSpec
 IMAGES: dict[Network, int] = {"fully_connected": 30_000, "cnn": 1_500, "residual": 1_500}
 VALIDATED = 200  # images
 AVERAGE: dict[Network, float] = {"fully_connected": 0.75, "cnn": 1.9, "residual": 1.2}
-"""What an image costs an average network of the searches, against the example (docs/performance.md)."""
+"""What an image costs an average network of the searches, against the example: measured where `cost.IMAGE` was, the
+residual's by what the recipe searches of two runs took (docs/performance.md)."""
 
 _BATCHES: dict[Network, int] = {"fully_connected": 256, "cnn": 256, "residual": 128}
 _HYPERPARAMETERS: dict[Network, dict[str, Any]] = {
