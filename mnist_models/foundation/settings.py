@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     )
     baseline_epochs: int = Field(default=5, ge=1, description="Epochs of both baselines.")
     grid_trials: int | None = Field(default=None, ge=1, description="Combinations of the grid to try; all 90 if none.")
-    grid_epochs: float = Field(default=2.4, gt=0, description="Epochs at most of the grid's best: its last rung.")
+    grid_epochs: float = Field(default=18.0, gt=0, description="Epochs at most of the grid's best: its last rung.")
     fully_connected_batch_size: int = Field(
         default=256, ge=1, description="Images per step of the trainings of the grid and of Hyperband."
     )
