@@ -172,7 +172,7 @@ def test_a_trial_whose_worker_dies(
     times: int, told: bool, settings: Settings, data: DatasetReference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning, "MOST_TOLD", 1 if told else 0)
-    study = study_of([0.1, 0.01, 0.05], monkeypatch, epochs=150)
+    study = study_of([0.1, 0.01, 0.05], monkeypatch, epochs=50)
     kill_first_trial(settings.store, times)
     result, _ = run(study, data, settings)
     failures = [trial.failure for trial in result.trials]
