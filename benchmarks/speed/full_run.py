@@ -3,8 +3,8 @@
     python -m benchmarks.speed.full_run [--quick] [--json FILE] [--keep FOLDER]
 
 Ours: `python flows/full_pipeline.py --profile full` as a process on an empty store, from a cold start to the report,
-with every baseline, every winner trained anew and the final stage. It takes more than an hour; with `--keep` its store
-stays in the folder, and a run that ended there is not repeated.
+with every baseline, every winner trained anew and the final stage. It takes forty minutes or more; with `--keep` its
+store stays in the folder, and a run that ended there is not repeated.
 
 The other side: the five searches only, by `benchmarks.peers.tuner_search`, as many epochs a trial as the original
 trained (in its Bayesian searches one, because it never said how many). Of each search a sample of random trials is

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from mnist_models.data.dataset import DatasetReference, read_split
 from mnist_models.foundation.store import Store
-from mnist_models.inference.pictures import PictureError, encode, read_pictures
+from mnist_models.inference.pictures import encode
 from tests.conftest import Run
 from tests.serving import FRUIT, draw_fruit
 
@@ -60,25 +59,6 @@ def test_csv_a_named_model_an_output_and_an_explanation(
     assert (
         len(list((tmp_path / "why").glob("*_seen.png"))) == len(list((tmp_path / "why").glob("*_saliency.png"))) == 20
     )
-
-
-@pytest.mark.parametrize(
-    ("file", "said"),
-    [
-        ("missing.png", "missing.png: expected a file to read"),
-        ("notes.txt", "notes.txt: expected a picture"),
-        ("empty", "expected a folder with pictures"),
-        ("notes.csv", "notes.csv: expected a column for each pixel"),
-        ("notes.parquet", "notes.parquet: expected a Parquet file"),
-        ("notes-idx3-ubyte", "notes-idx3-ubyte: expected an IDX file"),
-    ],
-)
-def test_bad_files_are_named(folder: Path, tmp_path: Path, file: str, said: str) -> None:
-    if "notes" in file:
-        (tmp_path / file).write_text("no picture, but a longer note")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(PictureError, match=re.escape(said)):
-        list(read_pictures([folder, tmp_path / file]))
 
 
 def test_a_bad_file_is_refused_before_any_work(champion: Store, folder: Path, run_script: Run, tmp_path: Path) -> None:

@@ -125,10 +125,12 @@ def test_a_folder_with_pictures_is_asked_for_these_alone(digits: Images, tmp_pat
 
 BAD: dict[str, tuple[str, bytes, str]] = {
     "no csv": ("x.csv", b"hello", "header line as label,pixel0"),
+    "a note": ("x.csv", b"no picture, but a longer note", "expected a column for each pixel"),
     "no square": ("x.csv", b"label,a,b,c,d,e\n1,2,3,4,5,6\n", "each pixel of a square image.*5 columns"),
     "no pixel": ("x.csv", b"a,b,c,d\n1,2,3,256\n", "pixels from 0 to 255"),
     "no rows": ("x.csv", b"a,b,c,d\n", "at least one image. Received: none"),
     "no parquet": ("x.parquet", b"hello", "expected a Parquet file"),
+    "no idx": ("x-idx3-ubyte", b"no picture, but a longer note", "expected an IDX file"),
     "labels": ("train-labels-idx1-ubyte", idx(np.zeros(9, np.uint8)), "in 3 dimensions.*begins with 00000801"),
     "cut idx": ("x-images-idx3-ubyte", idx(np.zeros((2, 3, 3), np.uint8))[:-1], "expected 34 bytes.*33"),
     "no images": ("x-images-idx3-ubyte", idx(np.zeros((0, 3, 3), np.uint8)), "at least one image. Received: none"),

@@ -87,9 +87,10 @@ def test_a_folder_is_read_by_name_and_arrays_by_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("x.png", None, "No such file"),
+        ("x.png", None, "expected a file to read.*No such file"),
         ("x.png", b"", "expected a picture"),
         ("x.png", b"hello", "expected a picture"),
+        ("x.txt", b"hello", "expected a picture"),
         ("x.png", saved(IMAGE)[:50], "x.png"),
         ("x.jpg", saved(IMAGE, "JPEG")[:-200], "damaged"),
         ("x.npy", b"hello", "expected an array"),
@@ -106,8 +107,8 @@ def test_bad_files_are_named(tmp_path: Path, name: str, content: bytes | None, s
 
 def test_a_folder_without_pictures_and_a_pickle_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object))
-    for path in (tmp_path, tmp_path / "objects.npy"):
-        with pytest.raises(PictureError):
+    for path, said in ((tmp_path, "expected a folder with pictures"), (tmp_path / "objects.npy", "objects.npy")):
+        with pytest.raises(PictureError, match=said):
             list(read_pictures([path]))
 
 
