@@ -44,7 +44,8 @@ class Ours:
 
     def __init__(self, grid: Grid, seen: Sequence[Observation], top_rung: int = 0) -> None:
         self.surrogate: Surrogate = surrogate.fit(grid, seen, top_rung)
-        self.least = self.surrogate.predict(grid.positions([one.values for one in seen]))[0].min()
+        observed = grid.positions([one.values for one in seen])
+        self.best = observed[[self.surrogate.predict(observed)[0].argmin()]]
 
     def log_scores(self, positions: Floats) -> tuple[Floats, Floats]:
         """Of combinations at positions."""
@@ -52,7 +53,7 @@ class Ours:
 
     def appeal(self, positions: Floats) -> Floats:
         """Of combinations at positions."""
-        return expected_improvement(*self.surrogate.predict(positions), self.least)
+        return expected_improvement(*self.surrogate.above(positions, self.best), 0.0)
 
 
 class Exploring(Ours):

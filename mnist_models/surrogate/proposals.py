@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CANDIDATES = 1024  # random ones; smaller spaces are looked at whole
 BEST = 8  # combinations whose neighbours are candidates, too
 CLIMBS = 3  # of changes from the best
-EXPLORE = 1 / 3
+EXPLORE = 1 / 6
 CAP = 5.0  # of logarithms above the least: how bad a loss of 150 times the best is does not matter
 LEVEL = 16.0  # variance of a rung's level, in spreads
 LENGTH = (-0.5, 0.7)  # mean and standard deviation of the logarithm of a length over the root of the dimensions
@@ -76,7 +76,8 @@ def propose(
     """Proposes the combination with the greatest expected improvement at the top rung (Jones et al. 1998), or any.
 
     It is the greatest of random combinations and of what is found from them and from the best by changing one value at
-    a time. Open trials count as having scored what the model expects (Ginsbourger et al. 2010).
+    a time; improvement is on what the model expects to be the best seen. Open trials count as having scored what the
+    model expects (Ginsbourger et al. 2010).
 
     Args:
         space: Of `Choice`, `Int`, `Boolean`, `Fixed`, and `Float` with a step.
@@ -101,11 +102,12 @@ def propose(
         return None
     if generator.random() < explore:
         return grid.values(generator.choice(anywhere))
-    (expected, _), believing = surrogate.predict(observed), surrogate.believing(waiting)
-    best, candidates = np.rint(observed[np.argsort(expected, kind="stable")[:BEST]]), anywhere
+    order = np.argsort(surrogate.predict(observed)[0], kind="stable")[:BEST]
+    incumbent, best = observed[order[:1]], np.rint(observed[order])
+    believing, candidates = surrogate.believing(waiting), anywhere
     for _ in range(CLIMBS):
         candidates = np.concatenate([candidates, grid.without(taken, grid.neighbours(best))])
-        improvement = expected_improvement(*believing.predict(candidates), float(expected.min()))
+        improvement = expected_improvement(*believing.above(candidates, incumbent), 0.0)
         candidates = best = candidates[np.argsort(-improvement, kind="stable")[:BEST]]
     return grid.values(best[0])
 
@@ -138,6 +140,10 @@ class Surrogate:
     def predict(self, positions: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation at the top rung, but for its level, in spreads; of positions (m, dimensions)."""
         return self.process.predict(self._points(positions))
+
+    def above(self, positions: Floats, other: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of how far positions (m, dimensions) lie above another (1, dimensions), there."""
+        return self.process.above(self._points(positions), self._points(other))
 
     def log_scores(self, positions: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the logarithm of scores at the top rung."""
@@ -201,6 +207,19 @@ class Process:
         shared, variance = _matern(cdist(points, self.points, "sqeuclidean"))[0], 1.0
         if rung is not None:
             shared, variance = shared + LEVEL * (self.rungs == rung), variance + LEVEL + self.noise
+        return self._given(shared, np.full(len(points), variance))
+
+    def above(self, points: Floats, other: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of how far points (m, columns) lie above another (1, columns).
+
+        What is not known of both, like a rung's level, cancels; in the deviation of either it would count as hope.
+        """
+        here, there = (_matern(cdist(some, self.points, "sqeuclidean"))[0] for some in (points, other))
+        alike = _matern(cdist(points, other, "sqeuclidean"))[0][:, 0]
+        return self._given(here - there, 2 - 2 * alike)
+
+    def _given(self, shared: Floats, variance: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation (m,), given the observations, of what has this covariance with them (m, n)."""
         weights = cho_solve((self.factor, True), self.targets, check_finite=False)
         explained = solve_triangular(self.factor, shared.T, lower=True, check_finite=False)
         left = np.maximum(variance - np.einsum("ij,ij->j", explained, explained), 1e-12)
