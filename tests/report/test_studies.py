@@ -65,6 +65,14 @@ def test_only_hyperparameters_that_differ_and_that_all_trials_have_are_shown() -
     assert coordinates.shown_names(stage(trial(1, None))) == []
 
 
+def test_every_value_of_a_long_name_is_labelled() -> None:
+    names = ["activation_first", "activation_last"]
+    trials = [
+        trial(n + 1, 0.1 + n, values={"block_type": names[n % 2], **{f"h{i}": n for i in range(4)}}) for n in range(4)
+    ]
+    assert [text for text in texts(study_plot.study(stage(*trials))) if text in names] == names
+
+
 def test_study_shows_failures_and_promotions() -> None:
     trials = (trial(1), trial(2, None), trial(3, 0.3), trial(4, 0.2, parent=1, epochs=6, seconds=0.75))
     figure = study_plot.study(stage(*trials))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.textpath import TextPath
 
 from mnist_models.report.drawing import EDGE, GRID, INK, MUTED
 from mnist_models.report.studies.anytime import draw_trials
@@ -14,7 +15,8 @@ from mnist_models.report.studies.scales import Scale, scale
 from mnist_models.search.trials import Trial
 
 GAP = 0.25  # inches between two strips
-CHARACTER = 0.068  # inches of a tick label
+SIZE, SMALLEST = 7.5, 6.0  # points of a tick label
+APART = 0.06  # inches between two of them
 
 
 def draw_values(axes: Axes, names: Sequence[str], columns: int, width: float, seen: Outcomes) -> None:
@@ -31,7 +33,7 @@ def draw_values(axes: Axes, names: Sequence[str], columns: int, width: float, se
     axes.set(xlim=(0, width), xticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    axes.tick_params(labelsize=7.5)
+    axes.tick_params(labelsize=SIZE)
     lefts = [column * (strip + GAP) for column in range(len(names))]
     _frames(axes, lefts, strip)
     dots: list[tuple[float, int]] = []
@@ -77,14 +79,18 @@ def _medians(axis: Scale, trials: Sequence[Trial], left: float, strip: float) ->
 
 
 def _labels(axes: Axes, axis: Scale, left: float, strip: float) -> None:
-    free = 0.0
-    for place, text in axis.ticks:
-        middle, half = _x(place, axis, left, strip), CHARACTER * (len(text) + 1) / 2
+    """Names the values: a little smaller where all fit so, else those that have room."""
+    widths = [TextPath((0, 0), text, size=SIZE).get_extents().width / 72 for _, text in axis.ticks]
+    fitting = SIZE * (_pitch(axis, strip) - APART) / max(widths, default=1.0)
+    size = fitting if SMALLEST <= fitting < SIZE else SIZE
+    free = left - GAP
+    for (place, text), width in zip(axis.ticks, widths, strict=True):
+        middle, half = _x(place, axis, left, strip), width / 2 * size / SIZE
         if middle - half >= free:
             axes.text(
-                middle, -0.07, text, size=7.5, color=MUTED, ha="center", va="top", transform=axes.get_xaxis_transform()
+                middle, -0.07, text, size=size, color=MUTED, ha="center", va="top", transform=axes.get_xaxis_transform()
             )
-            free = middle + half
+            free = middle + half + 0.9 * APART
 
 
 def _pitch(axis: Scale, strip: float) -> float:
