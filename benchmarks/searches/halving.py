@@ -1,7 +1,7 @@
 """Our search, as `standard` makes it and on until the time is up; and with parts of it left out.
 
-Further brackets begin at its second rung, as some of Hyperband's do (Li et al. 2018): a short first rung prefers what
-learns fast to what ends well. They have twice the combinations, so that neither of two cores waits at the last rung.
+Further brackets begin at its second rung and go twice as far, as some of Hyperband's do (Li et al. 2018): a short rung
+prefers what learns fast to what ends well. They have twice the combinations, so that no core waits at the last rung.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.searches.finding import Finding, Task
 from benchmarks.searches.trainings import started, study_of
 from mnist_models.search.conversation import converse
 from mnist_models.search.spaces import search_space
-from mnist_models.search.study import OracleSpec, Proposal
+from mnist_models.search.study import OracleSpec, Proposal, Rung
 
 BRACKETS = 100  # more than there is time for
 
@@ -43,7 +43,7 @@ def search(task: Task, change: Callable[[OracleSpec], dict[str, object]] = lambd
     study = study_of(task)
     oracle = study.oracle.model_copy(update=change(study.oracle))
     [bracket] = oracle.brackets
-    further = tuple(rung.model_copy(update={"trials": 2 * rung.trials}) for rung in bracket[1:] or bracket)
+    further = tuple(Rung(trials=2 * rung.trials, images=2 * rung.images) for rung in bracket[1:] or bracket)
     oracle = oracle.model_copy(update={"brackets": (bracket, *[further] * BRACKETS)})
     with started(task) as trainings, ThreadPoolExecutor(oracle.window) as threads:
 
