@@ -6,11 +6,11 @@
 Every side searches the same space on the same images (12,000 to train, a sixth of which validate) for the same time on
 both cores, one side after the other. Whatever a search would have answered on the way, the combination with the lowest
 score so far, is then trained anew, by the same trainings for all sides: how good those end is what counts. Ours is the
-search of `standard`, and on with longer brackets. Optuna's TPE with its Hyperband pruner trains by our
-trainings and rungs; it is told nothing, or (`told`) the combinations that ours begins with. `Tuner.search` trains plain
-Keras models. The others, of which `random_proposals` is one, are ours with a part left out. What is in the folder is
-not run again; `benchmarks/searches/found` holds what was measured since 2026-11-28, its `avx512` what a faster machine
-did. There ours was bracket after bracket of `standard`; `avx512/improved` is ours as it is now.
+search of `standard`, and on with longer brackets. Optuna's TPE with its Hyperband pruner trains by our trainings and
+rungs; it is told nothing, or (`told`) the combinations that ours begins with. `Tuner.search` trains plain Keras models.
+The others, of which `random_proposals` is one, are ours with a part left out. What is in the folder is not run again;
+`benchmarks/searches/found` holds what was measured since 2026-11-28, its `avx512` what a faster machine did. In both,
+ours was bracket after bracket of `standard`; `avx512/improved` is ours as it is now.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Our search, as `standard` makes it and on until the time is up; and with parts of it left out.
 
-Further brackets begin at its second rung and go twice as far, as some of Hyperband's do (Li et al. 2018): a short rung
+Further brackets begin at its second rung, as some of Hyperband's do (Li et al. 2018), and go twice as far: a short rung
 prefers what learns fast to what ends well. They have twice the combinations, so that no core waits at the last rung.
 """
 

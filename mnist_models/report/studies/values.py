@@ -16,7 +16,7 @@ from mnist_models.search.trials import Trial
 
 GAP = 0.25  # inches between two strips
 SIZE, SMALLEST = 7.5, 6.0  # points of a tick label
-APART = 0.06  # inches between two of them
+APART = 0.06  # inches between two of them where all fit; at least half of it where some have no room
 
 
 def draw_values(axes: Axes, names: Sequence[str], columns: int, width: float, seen: Outcomes) -> None:
@@ -90,7 +90,7 @@ def _labels(axes: Axes, axis: Scale, left: float, strip: float) -> None:
             axes.text(
                 middle, -0.07, text, size=size, color=MUTED, ha="center", va="top", transform=axes.get_xaxis_transform()
             )
-            free = middle + half + 0.9 * APART
+            free = middle + half + APART / 2
 
 
 def _pitch(axis: Scale, strip: float) -> float:
