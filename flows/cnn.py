@@ -40,20 +40,19 @@ PORTFOLIO: tuple[Values, ...] = (
     {**BASELINE, "learning_rate": 1e-2},
     {
         **BASELINE,
+        "num_conv_layers": 3,
+        "num_filters_first_layer": 16,
+        "subsample_type": "strided_conv",
+        "dense_layer_size": 256,
+        "learning_rate": 1e-2,
+    },
+    {
+        **BASELINE,
         "block_type": "activation_first",
         "num_filters_first_layer": 16,
         "kernel_size": 5,
         "dense_layer_size": 128,
         "dropout_rate": 0.1,
-        "learning_rate": 1e-2,
-    },
-    {
-        **BASELINE,
-        "num_conv_layers": 3,
-        "num_filters_sub_layers": 32,
-        "kernel_size": 5,
-        "dense_layer_size": 128,
-        "dropout_rate": 0.5,
         "learning_rate": 1e-2,
     },
 )

@@ -19,6 +19,7 @@ from mnist_models.data.preprocessing import EMBEDDED
 
 TRAIN, TEST = 12_000, 50_000
 SEED = 2007
+CONTRAST = 25.5  # of the patches of photographs
 
 
 def rotated(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -26,6 +27,28 @@ def rotated(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     angles = generator.uniform(0, 360, len(images))
     turned = [rotate(image, angle, reshape=False, order=1) for image, angle in zip(images, angles, strict=True)]
     return np.stack(turned)
+
+
+def photographs(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Puts a patch of a photograph where an image, uint8 [n, 28, 28], is darker than the patch.
+
+    A patch is as small as the image, of one of scikit-learn's two photographs, and has some contrast: a standard
+    deviation of a tenth of the range or more.
+    """
+    from sklearn.datasets import load_sample_images
+
+    photos = [photo.mean(axis=2).astype(np.uint8) for photo in load_sample_images().images]
+    side = images.shape[1]
+
+    def patch() -> np.ndarray:
+        while True:
+            photo = photos[generator.integers(len(photos))]
+            top, left = (generator.integers(length - side + 1) for length in photo.shape)
+            found = photo[top : top + side, left : left + side]
+            if found.std() >= CONTRAST:
+                return found
+
+    return np.maximum(images, np.stack([patch() for _ in images]))
 
 
 def noisy_background(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -37,6 +60,7 @@ VARIANTS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "rotated": rotated,
     "noisy_background": noisy_background,
 }
+"""What searches are judged on."""
 
 
 def unchanged(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
@@ -45,7 +69,12 @@ def unchanged(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
 
 
 def write(name: str, folder: Path) -> Path:
-    """Writes a variant, or "mnist" as it is, as an .npz that `--data` takes, once, and returns its path."""
+    """Writes an .npz that `--data` takes, once, and returns its path.
+
+    Args:
+        name: Of a variant; "photographs", behind the digits; or "mnist", as it is.
+        folder: Where.
+    """
     path = folder / f"mnist_{name}.npz"
     if not path.exists():
         with np.load(EMBEDDED, allow_pickle=False) as embedded:
@@ -53,7 +82,7 @@ def write(name: str, folder: Path) -> Path:
             labels = np.concatenate([embedded["y_train"], embedded["y_test"]])
         generator = np.random.default_rng(SEED)
         chosen = generator.permutation(len(images))[: TRAIN + TEST]
-        x, y = VARIANTS.get(name, unchanged)(images[chosen], generator), labels[chosen]
+        x, y = {**VARIANTS, "photographs": photographs}.get(name, unchanged)(images[chosen], generator), labels[chosen]
         np.savez(path, x_train=x[:TRAIN], y_train=y[:TRAIN], x_test=x[TRAIN:], y_test=y[TRAIN:])
     return path
 
