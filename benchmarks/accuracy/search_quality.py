@@ -9,8 +9,8 @@ score so far, is then trained anew, by the same trainings for all sides: how goo
 search of `standard`, and on with longer brackets. Optuna's TPE with its Hyperband pruner trains by our trainings and
 rungs; it is told nothing, or (`told`) the combinations that ours begins with. `Tuner.search` trains plain Keras models.
 The others, of which `random_proposals` is one, are ours with a part left out. What is in the folder is not run again;
-`benchmarks/searches/found` holds what was measured: its `avx512` of ours as it is, the others on 2026-11-28, on a slower
-machine, of ours as it was then.
+`benchmarks/searches/found` holds what was measured: its `avx512` ours as it is, the others ours as on 2026-11-28, on a
+slower machine.
 """
 
 from __future__ import annotations
