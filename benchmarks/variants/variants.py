@@ -1,4 +1,4 @@
-"""Rotated MNIST and MNIST on a noisy background, made from the embedded images (after Larochelle et al. 2007).
+"""MNIST rotated, on noise, and before photographs, made from the embedded images (after Larochelle et al. 2007).
 
     python -m benchmarks.variants.variants FOLDER
 
@@ -68,12 +68,19 @@ def unchanged(images: np.ndarray, _: np.random.Generator) -> np.ndarray:
     return images
 
 
+CHANGES = {**VARIANTS, "photographs": photographs, "mnist": unchanged}
+"""All that can be written."""
+
+
 def write(name: str, folder: Path) -> Path:
     """Writes an .npz that `--data` takes, once, and returns its path.
 
     Args:
-        name: Of a variant; "photographs", behind the digits; or "mnist", as it is.
+        name: Of `CHANGES`.
         folder: Where.
+
+    Raises:
+        KeyError: If there is none of that name.
     """
     path = folder / f"mnist_{name}.npz"
     if not path.exists():
@@ -82,7 +89,7 @@ def write(name: str, folder: Path) -> Path:
             labels = np.concatenate([embedded["y_train"], embedded["y_test"]])
         generator = np.random.default_rng(SEED)
         chosen = generator.permutation(len(images))[: TRAIN + TEST]
-        x, y = {**VARIANTS, "photographs": photographs}.get(name, unchanged)(images[chosen], generator), labels[chosen]
+        x, y = CHANGES[name](images[chosen], generator), labels[chosen]
         np.savez(path, x_train=x[:TRAIN], y_train=y[:TRAIN], x_test=x[TRAIN:], y_test=y[TRAIN:])
     return path
 
