@@ -36,7 +36,8 @@ def plot(found: Cells, seconds: Mapping[str, float], folder: Path) -> None:
             axes = panels[spaces.index(space)][data.index(name)]
             _draw(axes, cells, seconds[space])
             axes.set_title(f"{name.replace('_', ' ')} · {space.replace('_', ' ')}", loc="left", color=INK)
-        panels[0][0].set_ylabel("validation loss, trained anew, nats")
+        for row in panels:
+            row[0].set_ylabel("validation loss, trained anew, nats")
         drawn = [panel.get_legend_handles_labels() for panel in panels[:, 0]]
         named = {label: handle for handles, labels in drawn for handle, label in zip(handles, labels, strict=True)}
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, frameon=False)
