@@ -39,7 +39,7 @@ from tasks.workers.interface import Turn
 from tasks.workers.local import LocalPool
 from tasks.workers.process import quiet_import
 
-TRIALS = {"grid": 90, "architecture": 16, "recipe": 8, "batches": 40}
+TRIALS = {"grid": 90, "architecture": 16, "recipe": 24, "batches": 40}
 RANKS = 0.9  # asked for from the second rung on
 FACTOR = 3  # one in so many climbs on
 REGRET = {"grid": 0.005, "architecture": 0.002, "recipe": 0.002}  # nats
