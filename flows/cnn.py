@@ -17,6 +17,7 @@ from mnist_models.search.spaces import LEARNING_RATES
 from mnist_models.search.study import OracleSpec, Study, apply_values
 from mnist_models.surrogate.values import Values
 from mnist_models.training.budget import even_shares, shares
+from mnist_models.training.cost import relative_cost
 from mnist_models.training.specification import TrainingSpec
 from running.terminal import run_alone
 from tasks.planning import plan_models, plan_tuning
@@ -228,9 +229,9 @@ def finished(
 
 
 def _probable_winner(settings: Settings, dataset: DatasetReference) -> TrainingSpec:
-    """What a search will have found, as far as its cost is concerned: the largest network of the portfolio."""
+    """What a search will have found, as far as its cost is concerned: the network of the portfolio that costs most."""
     template = baseline_spec(settings, dataset).model_copy(update={"hyperparameters": {}})
-    return apply_values(template, PORTFOLIO[-1])
+    return apply_values(template, max(PORTFOLIO, key=relative_cost))
 
 
 def _oracle(

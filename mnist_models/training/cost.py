@@ -61,7 +61,7 @@ def costly_images(spec: TrainingSpec, dataset: DatasetReference, before: float =
     epochs = float(spec.epochs) if spec.shares is None else sum(spec.shares)
     images = epochs * (dataset.train + (dataset.validation if spec.split == "train+validation" else 0)) - before
     validated = _validated(spec, dataset) if spec.split == "train" else 0
-    each = height * width / USUAL_PIXELS * _size(spec.hyperparameters)
+    each = height * width / USUAL_PIXELS * relative_cost(spec.hyperparameters)
     if spec.hyperparameters.get("batch_normalization") is False:
         each *= NOT_NORMALIZED
     return each * (images + VALIDATED * validated)
@@ -74,8 +74,12 @@ def _validated(spec: TrainingSpec, dataset: DatasetReference) -> int:
     return judged + before * (judged if spec.compares_epochs else min(CURVE_IMAGES, judged))
 
 
-def _size(network: Mapping[str, Any]) -> float:
-    """Returns how much more than an average CNN's an image of a CNN costs; 1 where its architecture is not known."""
+def relative_cost(network: Mapping[str, Any]) -> float:
+    """Returns how much more than an average CNN's an image of a CNN costs; 1 where its architecture is not known.
+
+    Args:
+        network: Hyperparameters.
+    """
     if "num_conv_layers" not in network:
         return 1.0
     side, channels, products = int(USUAL_PIXELS**0.5), 1, 0

@@ -10,13 +10,16 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from flows.candidates import plan_candidates
-from flows.cnn import bayesian_study
+from flows.cnn import PORTFOLIO, augmentation_study, bayesian_study, plan_augmentation
 from flows.fully_connected import grid_study, plan_grid
 from flows.recipe import recipe_study
 from mnist_models.data.dataset import DatasetReference
 from mnist_models.foundation.settings import PROFILES, Settings
+from mnist_models.search.study import apply_values
 from mnist_models.time_budget.fitting import BUDGETS, LARGEST, SMALLEST, TimeTooShortError, fit_budgets, scaled
 from mnist_models.training.cost import IMAGE, NEW, Costs
+from tasks.planning import plan_study
+from tasks.progress import Progress
 from tasks.time_budget import Estimate, Planner
 
 BY_HAND = st.fixed_dictionaries(
@@ -109,6 +112,16 @@ def test_no_search_gets_too_small_to_mean_something(profile: Any) -> None:
         assert bracket[0].trials >= 4, study.name
         assert bracket[0].images >= 1_999, study.name
     assert smallest.final_epochs * smallest.epoch_images >= 10_000
+
+
+def test_whichever_of_the_portfolio_wins_does_not_take_longer_than_planned() -> None:
+    asked, planned = Settings(profile="standard"), Progress()
+    plan_augmentation(asked, data(), planned)
+    trials = planned.stages["cnn_augmentation"].trainings
+    for values in PORTFOLIO:
+        won = apply_values(bayesian_study(asked).template, values)
+        costs = plan_study(augmentation_study(asked, won), data(), Progress())
+        assert all(cost <= trials[f"trial {number}"].expected for number, cost in enumerate(costs, start=1))
 
 
 def test_too_little_time_is_refused_with_the_time_that_it_takes() -> None:
