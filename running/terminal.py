@@ -81,7 +81,9 @@ def prepare() -> None:
 
 
 def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
-    """Runs a flow in a thread, while this one waits for signals; exits with status 1 where it fails, 130 if stopped.
+    """Runs a flow in a thread, while this one waits for signals.
+
+    Exits with status 1 where it fails, 2 where the data or the minutes turn out not to do, 130 if stopped.
 
     Args:
         flow: A flow of the settings.
@@ -90,6 +92,8 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
     from prefect.logging.configuration import setup_logging
     from prefect.settings import temporary_settings
 
+    from mnist_models.sources.source import DataError
+    from mnist_models.time_budget.fitting import TimeTooShortError
     from running.live import show
     from tasks.progress import PROGRESS
     from tasks.stopping import STOPPED
@@ -103,6 +107,8 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         ThreadPoolExecutor(1, thread_name_prefix="flow") as thread,
     ):
         setup_logging()
+        refusals = (DataError, TimeTooShortError)
+        _keep_from_terminal(*refusals)
         PROGRESS.workers = settings.workers
         _log_to_terminal(show(PROGRESS, settings.profile))
         done = thread.submit(copy_context().run, _run_flow, flow, settings, server)
@@ -112,6 +118,8 @@ def run(flow: Callable[[Settings], Any], settings: Settings) -> None:
         except STOPPED:
             LOG.warning("Stopped. The same command goes on from what is kept in %s.", settings.store)
             raise SystemExit(STOPPED_STATUS) from None
+        except refusals as error:
+            _refuse(str(error))
         except Exception as error:
             LOG.error("%s: %s", type(error).__name__, error)
             LOG.error("The same command goes on from what is kept in %s.", settings.store)
@@ -232,6 +240,17 @@ def _log_to_terminal(handler: logging.Handler | None) -> None:
         logger.addHandler(handler)
         for to_server in logging.getLogger("prefect.extra").handlers:  # Prefect adds them at its import or not at all
             logger.addHandler(to_server)
+
+
+def _keep_from_terminal(*kinds: type[Exception]) -> None:
+    """Leaves what Prefect says of such errors, with a traceback for each task and flow, to its UI."""
+    names = tuple(kind.__name__ for kind in kinds)
+
+    def shown(record: logging.LogRecord) -> bool:
+        return not (record.name.startswith("prefect.") and any(name in record.getMessage() for name in names))
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(shown)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -100,6 +101,18 @@ def test_settings_without_minutes_need_no_plan(asked: Settings, data: DatasetRef
     without = asked.model_copy(update={"minutes": None})
     assert plan(without, data) == without
     assert stored(asked) == []
+
+
+def test_too_few_minutes_are_refused_in_one_line(tmp_path: Path, server: str) -> None:
+    script = [sys.executable, str(ROOT / "flows/fully_connected.py"), "fully_connected_grid"]
+    asked = ["--profile=quick", "--images=600", "--minutes=0.02", "--store", str(tmp_path / "store")]
+    done = subprocess.run(
+        [*script, *asked], env=environment(tmp_path, server), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("Expected at least") == 1
+    assert re.match("fully_connected.py: Expected at least [0-9.]+ minutes", done.stderr.splitlines()[-1])
 
 
 @pytest.mark.slow
