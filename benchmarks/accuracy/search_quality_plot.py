@@ -27,22 +27,19 @@ Cells = Mapping[tuple[str, str], Sequence[Mapping[str, "Sequence[Answer]"]]]
 
 
 def plot(found: Cells, seconds: Mapping[str, float], folder: Path) -> None:
-    """Draws a row of panels for each space, a panel for each data set, as `search_quality.png`."""
-    spaces, data = list(dict.fromkeys(space for space, _ in found)), list(dict.fromkeys(name for _, name in found))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH * len(data), HEIGHT * len(spaces) + 0.9), layout="constrained")
-        panels = figure.subplots(len(spaces), len(data), squeeze=False)
-        for (space, name), cells in found.items():
-            axes = panels[spaces.index(space)][data.index(name)]
-            _draw(axes, cells, seconds[space])
-            axes.set_title(f"{name.replace('_', ' ')} · {space.replace('_', ' ')}", loc="left", color=INK)
-        for row in panels:
-            row[0].set_ylabel("validation loss, trained anew, nats")
-        drawn = [panel.get_legend_handles_labels() for panel in panels[:, 0]]
-        named = {label: handle for handles, labels in drawn for handle, label in zip(handles, labels, strict=True)}
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, frameon=False)
-        folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / "search_quality.png", dpi=120)
+    """Draws a panel for each data set, for each space in a file of its own, `search_quality_<space>.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for space in dict.fromkeys(space for space, _ in found):
+        cells = {data: found[other, data] for other, data in found if other == space}
+        with matplotlib.rc_context(STYLE):
+            figure = Figure(figsize=(WIDTH * len(cells), HEIGHT + 0.9), layout="constrained")
+            panels = figure.subplots(1, len(cells), squeeze=False)[0]
+            for axes, (data, of_data) in zip(panels, cells.items(), strict=True):
+                _draw(axes, of_data, seconds[space])
+                axes.set_title(f"{data.replace('_', ' ')} · {space.replace('_', ' ')}", loc="left", color=INK)
+            panels[0].set_ylabel("validation loss, trained anew, nats")
+            figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+            figure.savefig(folder / f"search_quality_{space}.png", dpi=120)
 
 
 def _draw(axes: Axes, cells: Sequence[Mapping[str, Sequence[Answer]]], seconds: float) -> None:
