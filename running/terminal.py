@@ -247,7 +247,8 @@ def _keep_from_terminal(*kinds: type[Exception]) -> None:
     names = tuple(kind.__name__ for kind in kinds)
 
     def shown(record: logging.LogRecord) -> bool:
-        return not (record.name.startswith("prefect.") and any(name in record.getMessage() for name in names))
+        of_a_run = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+        return not (of_a_run and any(name in record.getMessage() for name in names))
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(shown)
